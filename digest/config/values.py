@@ -1,0 +1,210 @@
+"""What can be set, as frozen values with their defaults; config.toml documents each key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class SiteConfig:
+    """Whose newsletter it is."""
+
+    name: str
+    url: str
+    language: str = "en"  # BCP 47
+    timezone: str = "UTC"  # IANA
+    postal_address: str = ""  # required before anything is sent (L-01)
+    social: Mapping[str, str] = _NONE  # label -> URL, in the order of the file
+    logo: str | None = None  # https URL of a PNG or JPEG
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """Where the database is."""
+
+    url: str = "sqlite:///digest.db"
+    synchronous: str = "full"  # full | normal
+
+
+@dataclass(frozen=True)
+class WebConfig:
+    """The public pages."""
+
+    public_url: str = "http://127.0.0.1:8080"  # https, except on loopback hosts (H-01); no trailing slash
+    bind: str = "127.0.0.1:8080"
+    secret: str = field(default="", repr=False)
+    old_secrets: tuple[str, ...] = field(default=(), repr=False)
+    trusted_proxies: tuple[str, ...] = ()
+    path_prefix: str = ""  # "" or "/news"
+
+
+@dataclass(frozen=True)
+class MailConfig:
+    """Who the mail is from, and what happens when sending goes wrong."""
+
+    sender: str  # key `from`: "Name <address>"
+    reply_to: str | None = None
+    bounce_address: str | None = None  # envelope sender; default: the address of `from`
+    ehlo: str | None = None  # default: the domain of `from`
+    unknown: str = "resend"  # resend | hold
+    undo_s: int = 0
+    retry_first_s: int = 900
+    expire_h: int = 48
+
+
+@dataclass(frozen=True)
+class DkimConfig:
+    """A key to sign with."""
+
+    domain: str
+    selector: str
+    key_file: Path
+
+
+@dataclass(frozen=True)
+class RelayConfig:
+    """An SMTP server we hand mail to."""
+
+    name: str
+    host: str
+    port: int = 465
+    security: str = "tls"  # tls | starttls | none (loopback and private hosts only)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    connections: int = 4
+    window: int = 4
+    weight: float = 1.0
+    messages_per_connection: int = 1000
+    per_second: float | None = None
+    from_domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StaffConfig:
+    """Who is told."""
+
+    notify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GatherConfig:
+    """How sources are fetched."""
+
+    user_agent: str = ""  # default: "Digest/VERSION (+site.url)"
+    allow_private_addresses: bool = False
+    timeout_s: float = 30.0
+    max_bytes: int = 10_000_000
+    full_pages: bool = False
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """A feed."""
+
+    id: str
+    url: str
+    name: str = ""
+    section: str | None = None
+    kind: str | None = None
+    weight: float = 1.0
+    language: str | None = None
+    max_items: int | None = None
+    line: int | None = None  # of config.toml
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    """What a person subscribes to."""
+
+    id: str
+    title: str
+    public: bool = True
+    description: str = ""
+    sender: str | None = None  # key `from`
+    reply_to: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class SectionMatch:
+    """A rule for articles: every key given must match, any value of a key is enough; letters' case counts nowhere."""
+
+    source: tuple[str, ...] = ()  # source ids
+    section: tuple[str, ...] = ()  # the article's own section (kicker, category, source setting)
+    category: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    author: tuple[str, ...] = ()
+    keyword: tuple[str, ...] = ()  # whole words of title and dek
+    path: tuple[str, ...] = ()  # beginning of the URL's path, "/video/"
+
+
+@dataclass(frozen=True)
+class SectionConfig:
+    """A section of an edition; the first whose match fits takes the article. One without a match takes the rest."""
+
+    id: str
+    title: str
+    match: SectionMatch | None = None
+    max: int | None = None
+    style: str = "full"  # full | short (QiOSK-like one-liners)
+
+
+@dataclass(frozen=True)
+class RankingConfig:
+    """Weights of the score, see docs/ranking.md."""
+
+    half_life_h: float = 72.0  # an article this much older counts half
+    kinds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # kind -> weight, default 1
+    sections: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    authors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    image: float = 1.1  # weight of an article with an image: the lead needs one
+    floor: float = 0.0  # articles that score less are left out
+    max_per_source: int | None = None
+    max_per_author: int | None = None
+
+
+@dataclass(frozen=True)
+class EditionConfig:
+    """A recurring newsletter."""
+
+    id: str
+    list: str
+    title: str
+    schedule: str | None = None  # "fri 07:00" | a cron line of five fields | None: by hand only
+    timezone: str | None = None  # default: site.timezone
+    window_days: int = 7
+    draft_h: int = 24  # the draft is composed this long before the slot
+    grace_h: int = 6  # a slot missed by more is held
+    approval: str = "automatic"  # automatic | required
+    subject: str = "{{ lead.title }}"
+    template: str = "roundup"
+    min_articles: int = 1
+    max_articles: int = 40
+    if_thin: str = "skip"  # skip | roll over | ask
+    latest: int = 5  # how many titles the LATEST block repeats; 0: none
+    sections: tuple[SectionConfig, ...] = ()
+    ranking: RankingConfig = field(default_factory=RankingConfig)
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything config.toml says."""
+
+    site: SiteConfig
+    mail: MailConfig
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    web: WebConfig = field(default_factory=WebConfig)
+    dkim: tuple[DkimConfig, ...] = ()
+    relays: tuple[RelayConfig, ...] = ()
+    staff: StaffConfig = field(default_factory=StaffConfig)
+    gather: GatherConfig = field(default_factory=GatherConfig)
+    sources: tuple[SourceConfig, ...] = ()
+    lists: tuple[ListConfig, ...] = ()
+    editions: tuple[EditionConfig, ...] = ()
+    path: Path | None = None  # the file it came from

@@ -1,0 +1,112 @@
+"""The database: engines, sessions, schema. SQLite by default, PostgreSQL the same.
+
+The database is spoken to synchronously. Transactions are opened by `reading` and `writing` only, in few,
+named places (`pipeline`, each `run.py`, a web request, a command).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from digest.errors import ConfigError, DatabaseUnavailable
+
+BUSY_MS = 10_000
+
+
+def open_engine(url: str, synchronous: str = "full") -> Engine:
+    """An engine on `url` (sqlite:///FILE or postgresql://...); the caller disposes of it.
+
+    SQLite gets WAL, foreign keys, a busy timeout and `synchronous` ("full" or "normal"). ConfigError if
+    the URL can't be used.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ConfigError(["[database] url: expected a file (sqlite:///digest.db), got a database in memory"])
+        engine = create_engine(parsed)
+        event.listen(engine, "connect", _sqlite_connect(synchronous))
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise ConfigError([f"[database] url: expected sqlite:/// or postgresql://, got {parsed.get_backend_name()}://"])
+
+
+def _sqlite_connect(synchronous: str) -> Any:
+    def connect(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in (
+            f"busy_timeout = {BUSY_MS}",
+            "journal_mode = WAL",
+            f"synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return connect
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once when another one wrote meanwhile,
+    # whatever the busy timeout: writers say so at the start.
+    writing = connection.get_execution_options().get("digest_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads; never waits for a writer on SQLite. DatabaseUnavailable if it can't be had."""
+    with _translated(), Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session that commits when the block ends well and rolls back otherwise.
+
+    DatabaseUnavailable if the lock could not be had within ten seconds, or the database is out of reach.
+    """
+    with (
+        _translated(),
+        Session(engine.execution_options(digest_writing=True), expire_on_commit=False) as session,
+    ):
+        yield session
+        session.commit()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"the database can't be used now: {_first_line(error.orig)}") from error
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).splitlines()[0] if error and str(error) else type(error).__name__
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind a SQLite URL, or None for PostgreSQL."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the present version; harmless when it is."""
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", "digest:migrations")
+    with engine.execution_options(digest_writing=True).begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")

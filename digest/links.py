@@ -1,0 +1,42 @@
+"""The addresses of our pages, as DESIGN promises them: built here, routed in `web`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from subscribers.tokens import Claim, KeyRing, Purpose, sign
+
+
+@dataclass(frozen=True)
+class Links:
+    """Absolute URLs on the public host; `base` is [web] public_url with the path prefix, without a final slash."""
+
+    base: str
+    keys: KeyRing
+
+    def unsubscribe(self, handle: bytes, list_id: str) -> str:
+        """Leaves one list: the URI of List-Unsubscribe and of the link in the body (RFC 8058)."""
+        return self._signed("unsubscribe", Purpose.UNSUBSCRIBE, handle, list_id)
+
+    def confirm(self, handle: bytes, confirmation_id: int) -> str:
+        """Confirms one subscription."""
+        return self._signed("confirm", Purpose.CONFIRM, handle, str(confirmation_id))
+
+    def decline(self, handle: bytes, confirmation_id: int) -> str:
+        """Answers a confirm mail with "I did not ask"; also the one-click link of that mail (H-13)."""
+        return self._signed("unsubscribe", Purpose.DECLINE, handle, str(confirmation_id))
+
+    def issue(self, edition_id: str, number: int) -> str:
+        """An issue on the web."""
+        return f"{self.base}/archive/{edition_id}/{number}"
+
+    def archive(self) -> str:
+        """All issues on the web."""
+        return f"{self.base}/archive"
+
+    def subscribe(self) -> str:
+        """The sign-up page."""
+        return f"{self.base}/"
+
+    def _signed(self, page: str, purpose: Purpose, handle: bytes, subject: str) -> str:
+        return f"{self.base}/{page}/{sign(self.keys, Claim(purpose, handle, subject))}"

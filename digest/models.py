@@ -1,0 +1,330 @@
+"""The tables of articles, issues and mail. Plain rows: string foreign keys, explicit joins, no relationships.
+
+The other half, people, is in `subscribers.models`; it is imported here so that every table is known
+wherever one of them is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+import subscribers.models as people
+from subscribers.columns import UtcDateTime, table
+
+__all__ = [
+    "Appearance",
+    "Article",
+    "Delivery",
+    "DeliveryState",
+    "Edition",
+    "Instance",
+    "Issue",
+    "IssueState",
+    "Override",
+    "Placement",
+    "Sighting",
+    "Slice",
+    "Source",
+    "SourceState",
+    "Variant",
+    "people",
+    "table",
+]
+
+# SQLite makes a rowid alias only of INTEGER; PostgreSQL needs 64 bits for ledgers of many years.
+_BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Instance(SQLModel, table=True):
+    """The one row that says which database this is, with the keys that are made once and never rotated."""
+
+    __tablename__: ClassVar[str] = "instance"
+
+    id: int = Field(default=1, primary_key=True)
+    name: str  # random; not the host
+    message_key: bytes = Field(sa_type=LargeBinary)  # Message-IDs: deterministic, tell nothing (F-08, F-09)
+    suppression_key: bytes = Field(sa_type=LargeBinary)  # addresses that must stay away, after erasure too
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SourceState(StrEnum):
+    """How a source is doing."""
+
+    NEW = "new"  # never looked at
+    OK = "ok"
+    LATE = "late"  # asked us to come later (429, 503)
+    FAILING = "failing"
+    GONE = "gone"  # 410: not asked again until a person says so
+    OFF = "off"  # switched off, or no longer declared
+
+
+class Source(SQLModel, table=True):
+    """A feed that articles are gathered from, and what is known of its last looks."""
+
+    __tablename__: ClassVar[str] = "source"
+
+    id: str = Field(primary_key=True, max_length=64)
+    url: str
+    name: str = ""
+    section: str | None = None
+    kind: str | None = None
+    weight: float = 1.0
+    language: str | None = None
+    max_items: int | None = None
+    active: bool = True
+    declared_line: int | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+    state: str = SourceState.NEW
+    etag: str | None = None  # bytes of the header as latin-1, sent back unchanged (E-01)
+    last_modified: str | None = None
+    validator_url: str | None = None  # the URL that gave them (E-02)
+    looked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    succeeded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    next_look_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failures: int = 0
+    error: str | None = None
+    moved_to: str | None = None  # target of permanent redirects seen in a row (E-06)
+    moved_count: int = 0
+    moved_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Article(SQLModel, table=True):
+    """One published piece, known by its canonical URL."""
+
+    __tablename__: ClassVar[str] = "article"
+
+    id: int | None = Field(default=None, primary_key=True)
+    canonical_url: str = Field(unique=True)
+    url: str
+    source_id: str = Field(foreign_key="source.id", index=True)  # the source it was first seen in
+    title: str  # plain text, <= 300 characters
+    dek: str = ""  # plain text
+    summary_html: str = ""  # safe HTML
+    bylines: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)  # {"name", "organisation"}
+    kind: str | None = None  # Analysis, Reporting, Opinion, ...
+    section: str | None = None  # as the kicker, category or source says
+    categories: list[str] = Field(default_factory=list, sa_type=JSON)
+    image_url: str | None = None
+    image_alt: str = ""
+    image_credit: str = ""
+    image_width: int | None = None
+    image_height: int | None = None
+    language: str | None = None
+    published_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    available_at: datetime = Field(sa_type=UtcDateTime, index=True)  # the later of published and first seen
+    previous_look_at: datetime = Field(
+        sa_type=UtcDateTime
+    )  # last success of the source before it was seen, else first seen
+    hidden: bool = False
+    added_by_hand: bool = False
+
+
+class Sighting(SQLModel, table=True):
+    """An article as one source names it: feeds that change links or ids bring nothing twice (E-11)."""
+
+    __tablename__: ClassVar[str] = "sighting"
+
+    source_id: str = Field(primary_key=True, foreign_key="source.id")
+    entry_id: str = Field(primary_key=True)
+    article_id: int = Field(foreign_key="article.id", index=True)
+    seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Edition(SQLModel, table=True):
+    """A recurring newsletter: a list, a timetable, a window, sections, a template."""
+
+    __tablename__: ClassVar[str] = "edition"
+
+    id: str = Field(primary_key=True, max_length=64)
+    list_id: str = Field(foreign_key="mailing_list.id")
+    title: str
+    active: bool = True
+    declared_line: int | None = None
+    settings: dict[str, Any] = Field(
+        default_factory=dict, sa_type=JSON
+    )  # config.EditionConfig, see config.edition_to_json
+
+
+class IssueState(StrEnum):
+    """The life of an issue; the legal moves are `compose.issues.MOVES`."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    FROZEN = "frozen"
+    SENDING = "sending"
+    SENT = "sent"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    HELD = "held"
+
+
+class Issue(SQLModel, table=True):
+    """One dated number of an edition."""
+
+    __tablename__: ClassVar[str] = "issue"
+    __table_args__ = (
+        UniqueConstraint("edition_id", "slot"),  # one slot is one issue, whatever a scheduler does (Z-06)
+        UniqueConstraint("edition_id", "number"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: str = Field(foreign_key="edition.id")
+    slot: str | None = None  # local date and time "2026-11-27T07:00"; None when made by hand
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # the slot as an instant
+    number: int | None = None  # given at freezing, unbroken
+    state: str = IssueState.DRAFT
+    reason: str = ""  # why it is held, skipped or cancelled, in one sentence
+    window_start: datetime = Field(sa_type=UtcDateTime)
+    window_end: datetime = Field(sa_type=UtcDateTime)  # the cut
+    rolled_over: bool = False  # skipped as thin: the next issue starts at this one's start
+    subject: str = ""
+    preheader: str = ""
+    intro: str = ""  # Markdown, the editor's
+    outro: str = ""
+    subject_override: str | None = None
+    preheader_override: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    composed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    content_hash: str = ""  # SHA-256 of the composed content
+    approved_hash: str = ""
+    approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    approved_by: str = ""
+    frozen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    inputs: bytes | None = Field(default=None, sa_type=LargeBinary)  # zlib of the frozen content as JSON
+    audience_cursor: int = 0  # highest subscriber id whose delivery row is written
+    audience_complete: bool = False  # nothing is sent before this is committed
+    paused: bool = False
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Placement(SQLModel, table=True):
+    """An article's place in an issue as composing found it; rewritten by every composing, overrides laid over it."""
+
+    __tablename__: ClassVar[str] = "placement"
+
+    issue_id: int = Field(primary_key=True, foreign_key="issue.id")
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    section_id: str = ""
+    position: int = 0  # over the whole issue
+    score: float = 0.0
+    reasons: list[dict[str, Any]] = Field(
+        default_factory=list, sa_type=JSON
+    )  # {"factor","value","share"}; shares sum to score
+    also: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)  # {"source","url"}
+    left_out: str | None = None  # why it is a candidate only
+    is_new: bool = False  # came in after the first composing
+
+
+class Override(SQLModel, table=True):
+    """What an editor decided about an article in an issue; nothing but the editor changes it."""
+
+    __tablename__: ClassVar[str] = "override"
+
+    issue_id: int = Field(primary_key=True, foreign_key="issue.id")
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    pinned: bool = False
+    dropped: bool = False
+    section_id: str | None = None
+    position: int | None = None  # within its section, 0 first
+    title: str | None = None
+    dek: str | None = None
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Appearance(SQLModel, table=True):
+    """An article was in an issue of this edition: the guard that it never is again."""
+
+    __tablename__: ClassVar[str] = "appearance"
+
+    edition_id: str = Field(primary_key=True, foreign_key="edition.id")
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    issue_id: int = Field(foreign_key="issue.id")
+
+
+class Variant(SQLModel, table=True):
+    """Rendered bytes, kept for ever: of an issue for readers with equal choices, or of a letter (confirm, notice)."""
+
+    __tablename__: ClassVar[str] = "variant"
+    __table_args__ = (UniqueConstraint("issue_id", "key"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int | None = Field(default=None, foreign_key="issue.id")
+    key: str  # "" for everybody; a letter's is "confirm:<sha256>"
+    subject: str
+    html: bytes = Field(sa_type=LargeBinary)  # zlib of UTF-8, with blanks
+    text: bytes = Field(sa_type=LargeBinary)
+    headers: dict[str, str] = Field(
+        default_factory=dict, sa_type=JSON
+    )  # From, Reply-To, List-Id, Feedback-ID, Date, ...
+    blank_word: str  # the random word that marks this variant's blanks
+    sha256: str  # over subject, html, text and headers
+    made_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class DeliveryState(StrEnum):
+    """The life of a delivery, SECURITY Part C; the legal moves are `deliver.ledger.MOVES`."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    HANDED = "handed"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    HELD = "held"
+    SKIPPED = "skipped"
+
+
+class Slice(SQLModel, table=True):
+    """About a thousand deliveries that one sender holds at a time, by lease and fence."""
+
+    __tablename__: ClassVar[str] = "slice"
+    __table_args__ = (Index("ix_slice_due", "done", "due_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int | None = Field(default=None, foreign_key="issue.id", index=True)
+    priority: int = 0  # letters (confirm mails, notices) go before issues
+    due_at: datetime = Field(sa_type=UtcDateTime)  # nothing in it can be tried before
+    expires_at: datetime = Field(sa_type=UtcDateTime)  # what is not sent by then fails
+    done: bool = False
+    holder: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    fence: int = 0
+
+
+class Delivery(SQLModel, table=True):
+    """One occasion for one person: the ledger row."""
+
+    __tablename__: ClassVar[str] = "delivery"
+    __table_args__ = (
+        UniqueConstraint("occasion", "subscriber_id"),
+        Index("ix_delivery_slice", "slice_id", "state"),
+        Index("ix_delivery_person", "subscriber_id"),
+        Index("ix_delivery_message", "message_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_BigId)
+    occasion: str  # issue:12, confirm:7, notice:3
+    issue_id: int | None = Field(default=None, foreign_key="issue.id", index=True)
+    subscriber_id: int | None = Field(default=None, foreign_key="subscriber.id")  # None: a notice to staff
+    list_id: str | None = Field(default=None, foreign_key="mailing_list.id")
+    address: str | None = None  # only of a notice to staff
+    variant_id: int = Field(foreign_key="variant.id")
+    slice_id: int = Field(foreign_key="slice.id")
+    message_id: str
+    state: str = DeliveryState.PENDING
+    attempts: int = 0
+    next_try_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    handed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    relay: str | None = None
+    code: int | None = None
+    enhanced: str | None = None
+    reason: str | None = None

@@ -1,0 +1,117 @@
+"""The tables about people: lists, subscribers, subscriptions, confirmations, consent, suppression."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from subscribers.columns import UtcDateTime
+
+
+class Status(StrEnum):
+    """Where a person stands on a list."""
+
+    PENDING = "pending"  # asked to join, has not pressed the button in the confirm mail
+    CONFIRMED = "confirmed"  # may be mailed
+    UNSUBSCRIBED = "unsubscribed"  # left; only an own new sign-up leads back
+    DECLINED = "declined"  # said "I did not ask" to a confirm mail
+
+
+class MailingList(SQLModel, table=True):
+    """What a person subscribes to; public ones show on the sign-up page, private ones answer as unknown."""
+
+    __tablename__: ClassVar[str] = "mailing_list"
+
+    id: str = Field(primary_key=True, max_length=64)
+    title: str
+    description: str = ""
+    public: bool = True
+    sender: str | None = None  # [[lists]] from: a mailbox that replaces [mail] from
+    reply_to: str | None = None
+    active: bool = True
+    declared_line: int | None = None  # line of config.toml; None for a row added by command
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Subscriber(SQLModel, table=True):
+    """A person, known by one normalised address."""
+
+    __tablename__: ClassVar[str] = "subscriber"
+
+    id: int | None = Field(default=None, primary_key=True)
+    email: str = Field(unique=True, max_length=254)  # normalised: lower-cased domain as A-label, see addresses
+    email_hash: str = Field(index=True, max_length=64)  # keyed hash, equal to suppression.hash
+    domain: str = Field(max_length=253)
+    handle: bytes = Field(
+        sa_type=LargeBinary, unique=True
+    )  # 12 random bytes: the person's name in links, tells nothing
+    name: str = ""
+    language: str | None = None
+    attributes: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    erasing_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # consent rows may go only while this is set
+
+
+class Subscription(SQLModel, table=True):
+    """A person on a list."""
+
+    __tablename__: ClassVar[str] = "subscription"
+    __table_args__ = (Index("ix_subscription_list", "list_id", "status", "subscriber_id"),)
+
+    subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id")
+    list_id: str = Field(primary_key=True, foreign_key="mailing_list.id")
+    status: str = Status.PENDING
+    choices: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    left_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Confirmation(SQLModel, table=True):
+    """One request to confirm a subscription by mail; only the latest of a subscription works, once, for seven days."""
+
+    __tablename__: ClassVar[str] = "confirmation"
+    __table_args__ = (Index("ix_confirmation_person", "subscriber_id", "created_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    list_id: str = Field(foreign_key="mailing_list.id")
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    declined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Consent(SQLModel, table=True):
+    """Who agreed to what, when, how: append-only, by triggers; rows go only while the person is being erased."""
+
+    __tablename__: ClassVar[str] = "consent"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
+    list_id: str | None = Field(default=None, foreign_key="mailing_list.id")
+    action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed
+    method: str  # form, one-click, page, command, import
+    at: datetime = Field(sa_type=UtcDateTime)
+    email_typed: str = ""
+    text: str = ""  # the exact sentence the person agreed to, or where an import says consent came from
+    text_hash: str = ""  # SHA-256 of `text`
+    form_url: str = ""
+    locale: str = ""
+    ip: str = ""
+    message_id: str = ""  # of the confirm mail that was answered
+
+
+class Suppression(SQLModel, table=True):
+    """An address that must never be mailed, kept as a keyed hash; scope is a list, or '' for all."""
+
+    __tablename__: ClassVar[str] = "suppression"
+
+    hash: str = Field(primary_key=True, max_length=64)
+    scope: str = Field(primary_key=True, default="", max_length=64)
+    reason: str = ""
+    at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,149 @@
+"""The layout, held to its word: arrows upstream, no cycles, three kinds of module, small files and functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# The order of the data's path; a module imports from its own line or from a line above.
+LAYERS = [
+    ["subscribers"],
+    ["digest", "digest.errors"],
+    ["digest.config", "digest.models", "digest.db", "digest.blanks", "digest.links", "digest.templating"],
+    ["digest.gather"],
+    ["digest.compose"],
+    ["digest.deliver"],
+    ["digest.pipeline"],
+    ["digest.wiring"],
+    ["digest.schedule", "digest.web", "digest.demo"],
+    ["digest.cli"],
+    ["digest.__main__"],
+]
+
+# Values in, values out: no database, no socket, no clock, no dice.
+PURE = {
+    "subscribers.addresses",
+    "subscribers.tokens",
+    "digest.blanks",
+    "digest.links",
+    "digest.gather.feeds",
+    "digest.gather.clean",
+    "digest.gather.decide",
+    "digest.compose.content",
+    "digest.compose.ranking",
+    "digest.compose.sections",
+    "digest.compose.stories",
+    "digest.compose.rendering",
+    "digest.deliver.message",
+    "digest.deliver.lint",
+    "digest.deliver.retry",
+    "digest.timetable",
+}
+NOT_PURE = {"sqlalchemy", "sqlmodel", "httpx", "socket", "asyncio", "random", "secrets", "uuid", "time", "aiosmtplib"}
+CLOCKS = {"now", "utcnow", "today"}
+
+# Transactions are opened here and nowhere else.
+OPENERS = (
+    "digest.pipeline",
+    "digest.wiring",
+    "digest.schedule",
+    "digest.web",
+    "digest.cli",
+    "digest.demo",
+    "digest.db",
+)
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for root in ("digest", "subscribers"):
+        for path in sorted((ROOT / root).rglob("*.py")):
+            if "migrations" not in path.parts:
+                name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def tree(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text())
+
+
+def imports(name: str) -> Iterator[str]:
+    """Every module that `name` imports, at the top or inside a function; ours as whole module names."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else str(node.module)
+
+
+def layer(name: str) -> int:
+    for number, members in enumerate(LAYERS):
+        if any(name == member or (member != "digest" and name.startswith(member + ".")) for member in members):
+            return number
+    raise AssertionError(f"{name} stands in no layer: add it to LAYERS")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_upstream(name: str) -> None:
+    wrong = [other for other in imports(name) if other in MODULES and layer(other) > layer(name)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("subscribers")])
+def test_people_know_nothing_of_articles(name: str) -> None:
+    assert [other for other in imports(name) if other.split(".")[0] == "digest"] == []
+
+
+def test_no_cycles() -> None:
+    graph = {name: {other for other in imports(name) if other in MODULES and other != name} for name in MODULES}
+    while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+    assert graph == {}
+
+
+@pytest.mark.parametrize("name", sorted(PURE & MODULES.keys()))
+def test_pure_modules_are_pure(name: str) -> None:
+    assert {other.split(".")[0] for other in imports(name)} & NOT_PURE == set()
+    called = [
+        node.func.attr
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    assert [attr for attr in called if attr in CLOCKS] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_transactions_are_opened_in_few_places(name: str) -> None:
+    if name.startswith(OPENERS) or name.endswith((".run", ".writer")):
+        return
+    calls = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func) for call in calls}
+    assert names & {"db.writing", "db.reading", "writing", "reading", "session.commit"} == set()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_files_and_functions_are_small(name: str) -> None:
+    assert len(MODULES[name].read_text().splitlines()) <= 400
+    long = [
+        f"{node.name} {node.end_lineno - node.lineno + 1}"
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_say_what_they_are(name: str) -> None:
+    assert ast.get_docstring(tree(name))

@@ -1,0 +1,55 @@
+"""The schema and the sessions, on both databases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, event
+from sqlmodel import Session, SQLModel, select
+
+from digest import db
+from digest.errors import ConfigError
+from digest.models import Source
+
+
+def test_migrations_lead_to_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_instants_come_back_aware_and_equal(engine: Engine, now: datetime) -> None:
+    with db.writing(engine) as session:
+        session.add(Source(id="a", url="https://example.org/feed", created_at=now))
+    with db.reading(engine) as session:
+        assert session.exec(select(Source)).one().created_at == now
+
+
+def test_writing_rolls_back_when_the_block_fails(engine: Engine, now: datetime) -> None:
+    with pytest.raises(RuntimeError), db.writing(engine) as session:
+        session.add(Source(id="a", url="https://example.org/feed", created_at=now))
+        session.flush()
+        raise RuntimeError
+    with db.reading(engine) as session:
+        assert session.exec(select(Source)).all() == []
+
+
+def test_a_writer_asks_for_the_lock_at_once(engine: Engine) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL locks rows, not the database")
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *a: said.append(a[2]))
+    with db.writing(engine) as session:
+        session.exec(select(Source)).all()
+    with Session(engine) as session:
+        session.exec(select(Source)).all()
+    assert [line for line in said if line.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "mysql://localhost/x"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        db.open_engine(url)
