@@ -120,7 +120,10 @@ def run(arguments: Sequence[str]) -> int:
     ordered = _hoisted(arguments)
     verbose = sum(word.count("v") for word in ordered if word in ("-v", "-vv", "--verbose"))
     with frame.translated(as_json="--json" in ordered, verbose=verbose) as ended:
-        ended.code = get_command(root).main(ordered, prog_name="digest", standalone_mode=False) or 0
+        command = get_command(root)
+        # Not command.main(): it has a table of errors of its own.
+        with command.make_context("digest", ordered) as context:
+            command.invoke(context)
     return ended.code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -180,10 +181,8 @@ def translated(*, as_json: bool, verbose: int) -> Iterator[Ended]:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIO lacks the method
         yield ended
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output left (`| head`); the interpreter must not try to flush at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        ended.code = _PIPE_CLOSED
+    except typer.Exit as error:
+        ended.code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         ended.code = _INTERRUPTED
     except typer.TyperException as error:
@@ -193,8 +192,20 @@ def translated(*, as_json: bool, verbose: int) -> Iterator[Ended]:
         ended.code = next(EXIT[one] for one in type(error).__mro__ if one in EXIT)
         _tell(error.problems if isinstance(error, ConfigError) else [str(error)], ended.code, as_json)
     except Exception as error:  # the last door: no traceback reaches a user
+        if isinstance(error, BrokenPipeError) and _reader_left():
+            # The interpreter must not try to flush at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ended.code = _PIPE_CLOSED
+            return
         ended.code = 1
         _tell([_unexpected(error, verbose)], ended.code, as_json)
+
+
+def _reader_left() -> bool:
+    """Whether whoever read our output is gone (`| head`), as opposed to a peer of some socket."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -17,8 +17,8 @@ _IN_URL = re.compile(r"://[^\s/@]+@")
 
 def masked(text: str) -> str:
     """`text` with the local parts of mail addresses, the tokens of links and secrets replaced by ***."""
-    text = _IN_URL.sub("://***@", text)
     text = _ADDRESS.sub("***@", text)
+    text = _IN_URL.sub("://***@", text)
     text = _TOKEN.sub(r"/\1/***", text)
     return _SECRET.sub(r"\1\2***", text)
 
