@@ -32,7 +32,7 @@ def insert_missing(session: Session, model: type[SQLModel], values: Mapping[str,
 
 def changed(session: Session, statement: Executable) -> int:
     """Run a Core statement that writes; the number of rows it changed."""
-    result = session.execute(statement)
+    result = session.execute(statement, execution_options={"preserve_rowcount": True})
     assert isinstance(result, CursorResult)
     return result.rowcount
 

@@ -35,6 +35,7 @@ _Consent = Annotated[str, typer.Option(metavar="TEXT", help="Where their consent
 def add(
     ctx: typer.Context,
     address: _Who,
+    *,
     list_id: _In,
     confirmed: _Confirmed = False,
     consent: _Consent = "",
@@ -65,11 +66,11 @@ def add(
             joined = joining.join(session, sign_up, **means, method="command", private=True)
             _enqueue(opened, session, joined.sends)
             outcome = "asked" if joined.sends else "unchanged"
-    here.out({"address": address, "list": list_id, "outcome": outcome}, _ADDED[outcome])
     if outcome in ("left", "suppressed"):
         raise NeedsDecision(_ADDED[outcome])
     if outcome == "unchanged":
         raise NothingToDo(_ADDED[outcome])
+    here.out({"address": address, "list": list_id, "outcome": outcome}, _ADDED[outcome])
 
 
 _ADDED = {
@@ -86,6 +87,7 @@ _ADDED = {
 def import_(
     ctx: typer.Context,
     path: Annotated[str, typer.Argument(metavar="FILE", help="CSV with a header; - for stdin.")],
+    *,
     list_id: _In,
     confirmed: _Confirmed = False,
     consent: _Consent = "",
@@ -99,7 +101,7 @@ def import_(
     \b
     Examples:
       digest subscribers import members.csv --list weekly --dry-run
-      digest subscribers import members.csv --list weekly --confirmed --consent "export of our Mailchimp list, 2026-11-02"
+      digest subscribers import members.csv --list weekly --confirmed --consent "our old list, exported 2 May 2026"
     """
     from digest import db
     from subscribers import transfer
@@ -270,13 +272,13 @@ def suppress(
         )
         if lift:
             scopes = [scope] if list_id else [scope, audience.CONFIRM_MAILS]
-            done = any([leaving.unsuppress(session, email, key=key, scope=one) for one in scopes])
+            done = sum(leaving.unsuppress(session, email, key=key, scope=one) for one in scopes) > 0
         else:
             done = leaving.suppress(session, email, key=key, reason=reason, scope=scope, now=opened.clock())
     what = "not suppressed" if lift else "suppressed"
-    here.out({"address": address, "suppressed": not lift, "changed": done}, f"{address} is {what} now.")
     if not done:
         raise NothingToDo(f"{address} was {what} before.")
+    here.out({"address": address, "suppressed": not lift}, f"{address} is {what} now.")
 
 
 def _enqueue(opened: App, session: Session, sends: Sequence[Send]) -> None:
@@ -313,7 +315,8 @@ def _told(report: dict[str, Any], *, dry_run: bool) -> list[str]:
     unsaid = report["bad_rows"] - len(bad)
     return [
         f"Read as {report['encoding']}, {delimiter} between cells; {columns}.",
-        f"{'Would be: ' if dry_run else ''}{report['rows']} rows: {counts}, {report['bad_rows']} bad; {mailable} mailable.",
+        f"{'Would be: ' if dry_run else ''}{report['rows']} rows: {counts}, {report['bad_rows']} bad.",
+        f"{mailable} mailable{', once they say yes to the mail' if report['asked'] else ''}.",
         *bad,
         *([f"and {unsaid} more bad rows"] if unsaid else []),
     ]
