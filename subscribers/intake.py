@@ -131,6 +131,7 @@ class Intake:
     ) -> None:
         row = table(Subscriber)
         fresh = [email for email in people if email not in known]
+        # All handles of a chunk are cut from one string: asking the system for each would cost more than storing it.
         handles = self.random_bytes(HANDLE_BYTES * len(fresh))
         values: list[dict[str, Any]] = [
             {
