@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 
 import nh3
 
@@ -15,13 +16,27 @@ TAGS = {"p", "a", "em", "strong", "b", "i", "ul", "ol", "li", "blockquote", "cod
 DROPPED = {"script", "style", "template", "noscript", "select", "textarea", "button", "audio", "video", "canvas"}
 MAX_HTML = 200_000  # characters of one entry's markup that are looked at
 MAX_DEPTH = 100  # an HTML parser's cost grows with the square of the depth
+_ROUNDS = 6  # until another cleaning changes nothing; two do for honest markup
 
 _BLOCK = re.compile(r"<(?=/?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|dt|dd|blockquote|figure|figcaption|hr)\b)", re.I)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffc]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffc]",
+)
 _SPACE = re.compile(r"\s+")
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _UNNESTED = {"p", "li", "br", "img", "hr", "dt", "dd", "input", "source", "wbr", "col", "meta", "link"}
+_ELEMENT = re.compile(r"</?([A-Za-z][A-Za-z0-9:._-]*)[^<>]*>")
+# The elements of HTML; a cleaner drops all that is inside any other, though its words are text.
+_NAMES = """
+a abbr acronym address area article aside audio b base bdi bdo big blockquote body br button canvas caption center
+cite code col colgroup data dd del details dfn dialog dir div dl dt em embed fieldset figcaption figure font footer
+form h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins kbd label legend li link main map mark
+menu meta meter nav noscript object ol optgroup option output p param picture pre progress q rp rt ruby s samp
+script search section select small source span strike strong style sub summary sup table tbody td template textarea
+tfoot th thead time title tr track tt u ul var video wbr
+"""
+_HTML = frozenset(_NAMES.split())
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 
 
@@ -36,7 +51,16 @@ def safe_html(markup: str, base: str = "") -> str:
     def absolute(element: str, attribute: str, value: str) -> str | None:
         return resolve(base, value) or None if (element, attribute) == ("a", "href") else value
 
-    cleaned = nh3.clean(
+    cleaned = _CONTROL.sub("", markup)
+    for _ in range(_ROUNDS):
+        before, cleaned = cleaned, _cleaned(cleaned, absolute)
+        if cleaned == before:
+            return cleaned
+    return html.escape(plain_text(markup_text(markup)), quote=False)  # it never settles: that is no accident
+
+
+def _cleaned(markup: str, absolute: Callable[[str, str, str], str | None]) -> str:
+    return nh3.clean(
         _flat(markup),
         tags=TAGS,
         attributes={"a": {"href"}},
@@ -44,8 +68,7 @@ def safe_html(markup: str, base: str = "") -> str:
         attribute_filter=absolute,
         clean_content_tags=DROPPED,
         link_rel="noopener noreferrer nofollow",
-    )
-    return _CONTROL.sub("", cleaned).strip()
+    ).strip()
 
 
 def markup_text(markup: str) -> str:
@@ -66,8 +89,8 @@ def plain_text(text: str, limit: int | None = None) -> str:
         if not _REFERENCE.search(text):
             break
         text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
-    text = _SPACE.sub(" ", unicodedata.normalize("NFC", _CONTROL.sub(_blank, text))).strip()
     text = text.encode("utf-8", "ignore").decode()  # lone surrogates are no text
+    text = _SPACE.sub(" ", unicodedata.normalize("NFC", _CONTROL.sub(_blank, text))).strip()
     return shorten(text, limit) if limit else text
 
 
@@ -83,7 +106,7 @@ def shorten(text: str, limit: int) -> str:
             continue
         if graphemes == limit:
             cut = "".join(kept)[:-1]
-            at = cut.rfind(" ", len(cut) - 30)
+            at = cut.rfind(" ", max(len(cut) - 30, 0))
             return (cut[:at] if at > 0 else cut).rstrip(" ,;:-") + "…"
         graphemes, marks = graphemes + 1, 0
         kept.append(character)
@@ -108,5 +131,5 @@ def _blank(found: re.Match[str]) -> str:
 
 def _flat(markup: str) -> str:
     """`markup` cut to what is looked at, and without any elements if they nest too deep."""
-    markup = markup[:MAX_HTML]
+    markup = _ELEMENT.sub(lambda tag: tag[0] if tag[1].lower() in _HTML else "", markup[:MAX_HTML])
     return html.escape(html.unescape(_ANY_TAG.sub(" ", markup))) if _depth(markup) > MAX_DEPTH else markup

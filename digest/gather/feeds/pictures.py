@@ -22,7 +22,10 @@ _COUNTERS = (
     "feeds.feedburner.com", "feedsportal.com", "doubleclick.net", "stats.wordpress.com", "pixel.wp.com", "feedads.",
     "scorecardresearch.com", "google-analytics.com", "quantserve.com", "s.w.org", "counter.theconversation.com",
 )  # fmt: skip
-_CREDIT = re.compile(r"(?:photo|image|picture|foto)?\s*(?:credit|courtesy|by|via|©|\(c\))[:\s]+(.{2,120})$", re.I)
+_CREDIT = re.compile(
+    r"(?:\b(?:photo|image|picture|foto)\b\s*(?:credit|courtesy|by|via)?|\b(?:credit|courtesy)|©|\(c\))[:\s]\s*(.{2,120})$",
+    re.I,
+)
 
 
 def offered(pictures: Iterable[Mapping[str, Any]], words: Mapping[str, str], base: str) -> Image | None:
