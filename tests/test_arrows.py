@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # The order of the data's path; a module imports from its own line or from a line above.
 LAYERS = [
     ["subscribers"],
-    ["digest", "digest.errors"],
+    ["digest", "digest.errors", "digest.timetable", "digest.slots"],
     ["digest.config", "digest.models", "digest.db", "digest.blanks", "digest.links", "digest.templating"],
     ["digest.instance", "digest.opml", "digest.byhand"],
     ["digest.gather"],
@@ -67,6 +67,7 @@ PURE = {
     "digest.deliver.message",
     "digest.deliver.lint",
     "digest.deliver.retry",
+    "digest.slots",
     "digest.timetable",
 }
 NOT_PURE = {"sqlalchemy", "sqlmodel", "httpx", "socket", "asyncio", "random", "secrets", "uuid", "time", "aiosmtplib"}
