@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-_NONE: Mapping[str, str] = MappingProxyType({})
-
 
 @dataclass(frozen=True)
 class SiteConfig:
@@ -19,7 +17,9 @@ class SiteConfig:
     language: str = "en"  # BCP 47
     timezone: str = "UTC"  # IANA
     postal_address: str = ""  # required before anything is sent (L-01)
-    social: Mapping[str, str] = _NONE  # label -> URL, in the order of the file
+    social: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # label -> URL, in the order of the file
     logo: str | None = None  # https URL of a PNG or JPEG
 
 
