@@ -1,0 +1,134 @@
+"""Who may be mailed: one SQL rule for issues and one for confirm mails, used by whoever claims a delivery.
+
+The rules are expressions over columns of the statement they stand in, so that permission is looked at in the very
+statement that hands a message over: whoever leaves in mid-send gets nothing from then on (H-12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlmodel import Session
+
+from subscribers.columns import table
+from subscribers.models import Confirmation, Status, Subscriber, Subscription, Suppression
+
+EVERYWHERE = ""  # scope of a suppression that holds for every list
+CONFIRM_MAILS = "@confirm"  # scope of "I did not ask": no confirm mail ever again; no list id has an @
+
+_person = table(Subscriber).alias("person")
+_place = table(Subscription).alias("place")
+_kept_away = table(Suppression).alias("kept_away")
+_request = table(Confirmation).alias("request")
+_newer = table(Confirmation).alias("newer_request")
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who may get an issue, as much of them as slicing needs."""
+
+    id: int
+    domain: str
+
+
+def may_receive_issue(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """True where the person is confirmed on the list and suppressed neither there nor everywhere.
+
+    Give columns of the outer statement: `update(delivery).where(may_receive_issue(d.c.subscriber_id, d.c.list_id))`.
+    """
+    return exists(
+        select(1)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id, _wanted())
+    )
+
+
+def may_receive_confirm(
+    subscriber_id: ColumnElement[int],
+    list_id: ColumnElement[str],
+    now: datetime,
+    confirmation_id: ColumnElement[int] | None = None,
+) -> ColumnElement[bool]:
+    """True where the latest confirm mail of this person for this list would still work, and the person may be asked.
+
+    With `confirmation_id` (the number in the occasion of the delivery), true for that very one only.
+    """
+    this_one = [] if confirmation_id is None else [_request.c.id == confirmation_id]
+    return exists(
+        select(1)
+        .select_from(
+            _request.join(_person, _person.c.id == _request.c.subscriber_id).join(
+                _place, and_(_place.c.subscriber_id == _request.c.subscriber_id, _place.c.list_id == _request.c.list_id)
+            )
+        )
+        .where(
+            _request.c.subscriber_id == subscriber_id,
+            _request.c.list_id == list_id,
+            _request.c.used_at.is_(None),
+            _request.c.declined_at.is_(None),
+            _request.c.expires_at > now,
+            _place.c.status == Status.PENDING,
+            _person.c.erasing_at.is_(None),
+            ~exists(select(1).where(*_same_subject(), _newer.c.id > _request.c.id)),
+            ~_suppressed(CONFIRM_MAILS),
+            *this_one,
+        )
+    )
+
+
+def members(session: Session, list_id: str, after: int, limit: int) -> list[Member]:
+    """Up to `limit` people who may get an issue of the list now, by id, the first one above `after`."""
+    rows = session.execute(
+        select(_person.c.id, _person.c.domain)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted())
+        .order_by(_place.c.subscriber_id)
+        .limit(limit)
+    )
+    return [Member(row.id, row.domain) for row in rows]
+
+
+def size(session: Session, list_id: str) -> int:
+    """How many people an issue of the list would go to now."""
+    people = (
+        select(func.count())
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.list_id == list_id, _wanted())
+    )
+    return int(session.execute(people).scalar_one())
+
+
+def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
+    """The word for why this person gets no issue of the list: "" if they do.
+
+    Else erased, suppressed, never-joined, or the status: pending, unsubscribed, declined.
+    """
+    row = session.execute(
+        select(_person.c.erasing_at, _place.c.status, _suppressed().label("suppressed"))
+        .select_from(
+            _person.outerjoin(_place, and_(_place.c.subscriber_id == _person.c.id, _place.c.list_id == list_id))
+        )
+        .where(_person.c.id == subscriber_id)
+    ).one_or_none()
+    if row is None or row.erasing_at is not None:
+        return "erased"
+    if row.suppressed:
+        return "suppressed"
+    if row.status is None:
+        return "never-joined"
+    return "" if row.status == Status.CONFIRMED else str(row.status)
+
+
+def _wanted() -> ColumnElement[bool]:
+    return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), ~_suppressed())
+
+
+def _suppressed(*more: str) -> ColumnElement[bool]:
+    scopes = or_(_kept_away.c.scope.in_([EVERYWHERE, *more]), _kept_away.c.scope == _place.c.list_id)
+    return exists(select(1).where(_kept_away.c.hash == _person.c.email_hash, scopes).correlate(_person, _place))
+
+
+def _same_subject() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _newer.c.subscriber_id == _request.c.subscriber_id, _newer.c.list_id == _request.c.list_id

@@ -1,0 +1,388 @@
+"""Joining: a sign-up becomes a pending subscription and, within the caps, a wish to send a confirm mail.
+
+Nothing is sent here and nothing is said here: `join` gives the caller letters to enqueue in the same transaction,
+and whoever signed up sees the same neutral page whatever came out of it. One sign-up is one mail and one button,
+however many lists were ticked: the button confirms all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import and_, func, select, update
+from sqlmodel import Session, col
+
+from subscribers.addresses import Address, hash_address, normalise, tidy_name
+from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
+from subscribers.columns import table
+from subscribers.errors import NoConsent
+from subscribers.leaving import keep_away
+from subscribers.models import Confirmation, MailingList, Status, Subscriber, Subscription, Suppression
+from subscribers.rows import Proof, changed, insert_missing, record
+from subscribers.tokens import HANDLE_BYTES, Claim, Purpose
+
+CONFIRM_WITHIN = timedelta(days=7)
+CAPS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))  # confirm mails an address gets, over all lists (S-B15)
+
+_LONGEST_EMAIL = 320  # characters of what was typed that are kept as proof
+_LONGEST_URL = 2_000
+_LONGEST_TEXT = 4_000
+_LARGEST_ID = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """What somebody typed into a form, or an administrator into a command."""
+
+    email: str
+    list_ids: tuple[str, ...]
+    name: str = ""
+    language: str | None = None
+    ip: str = ""
+    form_url: str = ""
+    text: str = ""  # the sentence they agreed to
+
+
+@dataclass(frozen=True)
+class Send:
+    """A letter that the caller enqueues in the same transaction."""
+
+    kind: str  # "confirm"
+    confirmation_id: int
+    subscriber_id: int
+    list_id: str
+    also: tuple[str, ...] = ()  # the other lists that the same button confirms
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What a sign-up asks for: no more than one letter, and none that would tell who is known here."""
+
+    sends: tuple[Send, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What came of pressing a button in a confirm mail."""
+
+    DONE = "done"  # now, or by an earlier press of the same button
+    STALE = "stale"  # expired, replaced by a later mail, already answered otherwise, or never ours
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An outcome and the lists it is about (none when stale)."""
+
+    outcome: Outcome
+    list_ids: tuple[str, ...] = ()
+
+
+STALE = Answer(Outcome.STALE)
+
+
+def join(
+    session: Session,
+    sign_up: SignUp,
+    *,
+    key: bytes,
+    now: datetime,
+    random_bytes: Callable[[int], bytes],
+    method: str = "form",
+    private: bool = False,
+) -> Joined:
+    """Ask for a place on lists: pending until the person answers the confirm mail that `sends` asks for.
+
+    Lists that are unknown, switched off or (without `private`) private are passed over in silence, so are
+    suppressed addresses and lists the person is on already (S-B6, S-B9). No mail beyond CAPS. BadAddress for
+    text that is no address.
+    """
+    address = normalise(sign_up.email)
+    list_ids = open_lists(session, sign_up.list_ids, private=private)
+    away = suppressed_scopes(session, hash_address(key, address.normalised))
+    if away & {EVERYWHERE, CONFIRM_MAILS}:
+        return Joined()
+    wanted = [list_id for list_id in list_ids if list_id not in away]
+    if not wanted:
+        return Joined()
+    person = find_or_make(session, address, key=key, now=now, random_bytes=random_bytes)
+    standing = _standing(session, person)
+    wanted = [list_id for list_id in wanted if standing.get(list_id) != Status.CONFIRMED]
+    if not wanted:
+        return Joined()
+    if Status.CONFIRMED not in standing.values():
+        _describe(session, person, sign_up)
+    may_mail = confirm_mail_allowed(session, person, now)
+    for list_id in wanted:
+        asked_anew = _make_pending(session, person, list_id, now)
+        if asked_anew or may_mail:
+            _record_sign_up(session, person, list_id, sign_up, action="asked", method=method, now=now)
+    return Joined((_request(session, person, wanted, now),) if may_mail else ())
+
+
+def admit(
+    session: Session,
+    sign_up: SignUp,
+    *,
+    key: bytes,
+    now: datetime,
+    random_bytes: Callable[[int], bytes],
+) -> dict[str, str]:
+    """Put somebody on lists as confirmed, on the word of an administrator who says in `text` where consent came from.
+
+    What happened per list: new, updated (was pending), unchanged, suppressed, or left: whoever left or declined
+    comes back by an own sign-up only. NoConsent without a text; BadAddress; unknown lists are not in the answer.
+    """
+    if not sign_up.text.strip():
+        raise NoConsent("expected --consent with a word on where the consent came from")
+    address = normalise(sign_up.email)
+    list_ids = open_lists(session, sign_up.list_ids, private=True)
+    away = suppressed_scopes(session, hash_address(key, address.normalised))
+    if EVERYWHERE in away:
+        return dict.fromkeys(list_ids, "suppressed")
+    person = find_or_make(session, address, key=key, now=now, random_bytes=random_bytes)
+    if Status.CONFIRMED not in _standing(session, person).values():
+        _describe(session, person, sign_up)
+    return {
+        list_id: "suppressed" if list_id in away else _admit_to(session, person, list_id, sign_up, now)
+        for list_id in list_ids
+    }
+
+
+def confirm(session: Session, claim: Claim, *, ip: str = "", now: datetime, message_id: str = "") -> Answer:
+    """The button of a confirm mail was pressed: confirm the subscriptions that mail was about.
+
+    Only the latest mail of a subscription works, for CONFIRM_WITHIN, once; pressing the same button again is as
+    well (S-B11), until the person leaves. `message_id` is the mail's, for the proof.
+    """
+    asked = _claimed(session, claim, Purpose.CONFIRM)
+    if asked is None:
+        return STALE
+    away = suppressed_scopes(session, asked.email_hash)
+    if EVERYWHERE in away:
+        return STALE
+    standing = [request for request in asked.requests if request.stands and request.list_id not in away]
+    for request in standing:
+        if request.status == Status.PENDING and request.used_at is None and now < request.expires_at:
+            _settle(session, asked, request, Status.CONFIRMED, now)
+            proof = Proof(asked.subscriber_id, request.list_id, "confirmed", "page", now, asked.email, ip=ip)
+            record(session, replace(proof, message_id=message_id))
+            request.status = Status.CONFIRMED
+    confirmed = {request.id: request.list_id for request in standing if request.status == Status.CONFIRMED}
+    return Answer(Outcome.DONE, tuple(confirmed.values())) if asked.confirmation_id in confirmed else STALE
+
+
+def decline(session: Session, claim: Claim, *, now: datetime, ip: str = "", method: str = "page") -> Answer:
+    """ "I did not ask": what is pending of that mail is off, and the address gets no confirm mail ever again (S-B16).
+
+    Works at any time, on old mails too, and never ends a subscription that the person confirmed. `method` is page
+    or one-click (H-13). Says DONE whenever the claim is ours, once or a thousand times.
+    """
+    asked = _claimed(session, claim, Purpose.DECLINE)
+    if asked is None:
+        return STALE
+    lists = tuple(request.list_id for request in asked.requests)
+    mine = next(request for request in asked.requests if request.id == asked.confirmation_id)
+    if mine.used_at is not None or mine.status == Status.CONFIRMED:
+        return Answer(Outcome.DONE, lists)
+    for request in asked.requests:
+        if request.status == Status.PENDING and request.used_at is None:
+            _settle(session, asked, request, Status.DECLINED, now)
+            record(session, Proof(asked.subscriber_id, request.list_id, "declined", method, now, asked.email, ip=ip))
+    keep_away(session, asked.email_hash, CONFIRM_MAILS, "did not ask", now)
+    return Answer(Outcome.DONE, lists)
+
+
+def open_lists(session: Session, list_ids: Iterable[str], *, private: bool) -> list[str]:
+    """Those of `list_ids` that can be joined, once each, in the order given."""
+    asked = tuple(dict.fromkeys(list_ids))
+    rows = select(col(MailingList.id)).where(col(MailingList.id).in_(asked), col(MailingList.active))
+    if not private:
+        rows = rows.where(col(MailingList.public))
+    known = set(session.execute(rows).scalars())
+    return [list_id for list_id in asked if list_id in known]
+
+
+def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
+    """Where the address is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
+    return set(session.execute(select(col(Suppression.scope)).where(col(Suppression.hash) == email_hash)).scalars())
+
+
+def find_or_make(
+    session: Session, address: Address, *, key: bytes, now: datetime, random_bytes: Callable[[int], bytes]
+) -> int:
+    """The id of the person with this address, made if need be; nobody else changes them before the commit."""
+    fresh = Subscriber(
+        email=address.normalised,
+        email_hash=hash_address(key, address.normalised),
+        domain=address.domain,
+        handle=random_bytes(HANDLE_BYTES),
+        created_at=now,
+    )
+    insert_missing(session, Subscriber, fresh.model_dump(exclude={"id"}))
+    found = select(col(Subscriber.id)).where(col(Subscriber.email) == address.normalised).with_for_update()
+    return int(session.execute(found).scalar_one())
+
+
+def confirm_mail_allowed(session: Session, subscriber_id: int, now: datetime) -> bool:
+    """Whether one more confirm mail to this person stays within CAPS; the lists of one mail count once."""
+    row = table(Confirmation)
+    mails = select(func.count(func.distinct(row.c.created_at))).where(row.c.subscriber_id == subscriber_id)
+    return all(session.execute(mails.where(row.c.created_at > now - span)).scalar_one() < most for span, most in CAPS)
+
+
+def _request(session: Session, subscriber_id: int, list_ids: Sequence[str], now: datetime) -> Send:
+    rows = [
+        Confirmation(subscriber_id=subscriber_id, list_id=list_id, created_at=now, expires_at=now + CONFIRM_WITHIN)
+        for list_id in list_ids
+    ]
+    session.add_all(rows)
+    session.flush()
+    first = rows[0].id
+    assert first is not None
+    return Send("confirm", first, subscriber_id, list_ids[0], tuple(list_ids[1:]))
+
+
+def _standing(session: Session, subscriber_id: int) -> dict[str, str]:
+    row = table(Subscription)
+    found = session.execute(select(row.c.list_id, row.c.status).where(row.c.subscriber_id == subscriber_id))
+    return {row.list_id: row.status for row in found}
+
+
+def _describe(session: Session, subscriber_id: int, sign_up: SignUp) -> None:
+    """Name and language as told, for somebody on no list yet: a stranger with a form renames no reader."""
+    row = table(Subscriber)
+    values = {"name": tidy_name(sign_up.name), "language": sign_up.language}
+    session.execute(update(row).where(row.c.id == subscriber_id).values(**values))
+
+
+def _make_pending(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:
+    if insert_missing(session, Subscription, _subscription(subscriber_id, list_id, Status.PENDING, created_at=now)):
+        return True
+    # left_at stays: that this person left once is forgotten only when they confirm again.
+    return _move(session, subscriber_id, list_id, (Status.UNSUBSCRIBED, Status.DECLINED), status=Status.PENDING)
+
+
+def _admit_to(session: Session, subscriber_id: int, list_id: str, sign_up: SignUp, now: datetime) -> str:
+    row = table(Subscription)
+    fresh = _subscription(subscriber_id, list_id, Status.CONFIRMED, created_at=now, confirmed_at=now)
+    if insert_missing(session, Subscription, fresh):
+        outcome = "new"
+    else:
+        mine = row.c.subscriber_id == subscriber_id, row.c.list_id == list_id
+        before = session.execute(select(row.c.status, row.c.left_at).where(*mine)).one()
+        if before.status == Status.CONFIRMED:
+            return "unchanged"
+        if before.status != Status.PENDING or before.left_at is not None:
+            return "left"
+        _move(session, subscriber_id, list_id, (Status.PENDING,), status=Status.CONFIRMED, confirmed_at=now)
+        outcome = "updated"
+    _record_sign_up(session, subscriber_id, list_id, sign_up, action="imported", method="command", now=now)
+    return outcome
+
+
+def _subscription(subscriber_id: int, list_id: str, status: Status, **values: Any) -> dict[str, Any]:
+    return Subscription(subscriber_id=subscriber_id, list_id=list_id, status=status, **values).model_dump()
+
+
+def _move(session: Session, subscriber_id: int, list_id: str, before: Collection[Status], **values: Any) -> bool:
+    row = table(Subscription)
+    mine = row.c.subscriber_id == subscriber_id, row.c.list_id == list_id, row.c.status.in_(before)
+    return changed(session, update(row).where(*mine).values(**values)) == 1
+
+
+@dataclass
+class _Request:
+    """A row of Confirmation with what has become of it."""
+
+    id: int
+    list_id: str
+    expires_at: datetime
+    used_at: datetime | None
+    declined_at: datetime | None
+    status: str
+    newest_id: int
+
+    @property
+    def stands(self) -> bool:
+        return self.id == self.newest_id and self.declined_at is None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A confirm mail that somebody answers: whose it was, and the requests that went out with it."""
+
+    confirmation_id: int
+    subscriber_id: int
+    email: str
+    email_hash: str
+    requests: tuple[_Request, ...]
+
+
+def _claimed(session: Session, claim: Claim, purpose: Purpose) -> _Asked | None:
+    number = claim.subject
+    if claim.purpose is not purpose or not (number.isascii() and number.isdecimal()) or int(number[:12]) > _LARGEST_ID:
+        return None
+    request, person = table(Confirmation), table(Subscriber)
+    found = session.execute(
+        select(request.c.id, request.c.created_at, person.c.id.label("person"), person.c.email, person.c.email_hash)
+        .join_from(request, person, person.c.id == request.c.subscriber_id)
+        .where(request.c.id == int(number[:12]), person.c.handle == claim.handle, person.c.erasing_at.is_(None))
+        .with_for_update(of=person)
+    ).one_or_none()
+    if found is None:
+        return None
+    requests = _requests(session, found.person, found.created_at)
+    return _Asked(found.id, found.person, found.email, found.email_hash, requests)
+
+
+def _requests(session: Session, subscriber_id: int, created_at: datetime) -> tuple[_Request, ...]:
+    request, place = table(Confirmation), table(Subscription)
+    newer = table(Confirmation).alias("newer")
+    newest = (
+        select(func.max(newer.c.id))
+        .where(newer.c.subscriber_id == request.c.subscriber_id, newer.c.list_id == request.c.list_id)
+        .scalar_subquery()
+    )
+    columns = request.c.id, request.c.list_id, request.c.expires_at, request.c.used_at, request.c.declined_at
+    on_list = place.c.subscriber_id == request.c.subscriber_id, place.c.list_id == request.c.list_id
+    rows = session.execute(
+        select(*columns, place.c.status, newest.label("newest_id"))
+        .join_from(request, place, and_(*on_list))
+        .where(request.c.subscriber_id == subscriber_id, request.c.created_at == created_at)
+        .order_by(request.c.id)
+    )
+    return tuple(_Request(**row._mapping) for row in rows)
+
+
+def _settle(session: Session, asked: _Asked, request: _Request, status: Status, now: datetime) -> None:
+    row = table(Confirmation)
+    if status == Status.CONFIRMED:
+        session.execute(update(row).where(row.c.id == request.id).values(used_at=now))
+        dates: dict[str, Any] = {"confirmed_at": now, "left_at": None}
+    else:
+        session.execute(update(row).where(row.c.id == request.id).values(declined_at=now))
+        dates = {"left_at": now}
+    _move(session, asked.subscriber_id, request.list_id, (Status.PENDING,), status=status, **dates)
+
+
+def _record_sign_up(
+    session: Session, subscriber_id: int, list_id: str, sign_up: SignUp, *, action: str, method: str, now: datetime
+) -> None:
+    record(
+        session,
+        Proof(
+            subscriber_id,
+            list_id,
+            action,
+            method,
+            now,
+            email_typed=sign_up.email[:_LONGEST_EMAIL],
+            text=sign_up.text[:_LONGEST_TEXT],
+            form_url=sign_up.form_url[:_LONGEST_URL],
+            locale=sign_up.language or "",
+            ip=sign_up.ip,
+        ),
+    )

@@ -1,0 +1,91 @@
+"""Leaving: a click, a page or an administrator ends a subscription; a suppression keeps an address away for ever.
+
+Every function here says the same thing once or a thousand times (H-10): only the first time changes anything.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlmodel import Session, col
+
+from subscribers.addresses import hash_address
+from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
+from subscribers.columns import table
+from subscribers.models import Status, Subscriber, Subscription, Suppression
+from subscribers.rows import Proof, changed, insert_missing, record
+
+_ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
+
+
+def unsubscribe(session: Session, handle: bytes, list_id: str, *, method: str, ip: str = "", now: datetime) -> bool:
+    """End the subscription of the person with this handle; true when there is one, ended now or before.
+
+    `method` is one of one-click, page, command. An unknown handle or list changes nothing and is false: the web
+    answers both alike.
+    """
+    found = session.execute(
+        select(col(Subscription.subscriber_id), col(Subscriber.email))
+        .join(Subscriber, col(Subscriber.id) == col(Subscription.subscriber_id))
+        .where(col(Subscriber.handle) == handle, col(Subscription.list_id) == list_id)
+    ).one_or_none()
+    if found is None:
+        return False
+    if _end(session, found.subscriber_id, list_id, now):
+        record(session, Proof(found.subscriber_id, list_id, "unsubscribed", method, now, found.email, ip=ip))
+    return True
+
+
+def suppress(
+    session: Session,
+    normalised: str,
+    *,
+    key: bytes,
+    reason: str,
+    now: datetime,
+    scope: str = EVERYWHERE,
+    method: str = "command",
+) -> bool:
+    """Keep the address away for ever, known to us or not: from everything, one list, or confirm mails; true if new.
+
+    The subscriptions concerned end. `scope` is EVERYWHERE, a list's id or CONFIRM_MAILS (which ends none).
+    """
+    if not keep_away(session, hash_address(key, normalised), scope, reason, now):
+        return False
+    person = session.execute(select(col(Subscriber.id)).where(col(Subscriber.email) == normalised)).scalar_one_or_none()
+    if person is None:
+        return True
+    if scope != CONFIRM_MAILS:
+        concerned = select(col(Subscription.list_id)).where(col(Subscription.subscriber_id) == person)
+        if scope != EVERYWHERE:
+            concerned = concerned.where(col(Subscription.list_id) == scope)
+        for list_id in session.execute(concerned).scalars().all():
+            _end(session, person, list_id, now)
+    on_list = None if scope in (EVERYWHERE, CONFIRM_MAILS) else scope
+    record(session, Proof(person, on_list, "suppressed", method, now, normalised, text=reason))
+    return True
+
+
+def keep_away(session: Session, email_hash: str, scope: str, reason: str, now: datetime) -> bool:
+    """Write the suppression alone, by the address's hash; true if it is new."""
+    return insert_missing(session, Suppression, {"hash": email_hash, "scope": scope, "reason": reason, "at": now})
+
+
+def unsuppress(session: Session, normalised: str, *, key: bytes, scope: str = EVERYWHERE) -> bool:
+    """Lift a suppression; true if there was one. Nobody is subscribed again by it: that takes an own sign-up."""
+    row = table(Suppression)
+    return changed(session, delete(row).where(row.c.hash == hash_address(key, normalised), row.c.scope == scope)) == 1
+
+
+def _end(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:
+    row = table(Subscription)
+    return (
+        changed(
+            session,
+            update(row)
+            .where(row.c.subscriber_id == subscriber_id, row.c.list_id == list_id, row.c.status.in_(_ON_A_LIST))
+            .values(status=Status.UNSUBSCRIBED, left_at=now),
+        )
+        == 1
+    )
