@@ -30,6 +30,9 @@ _FORBIDDEN = (
 )
 _PHRASES = ("From", "To", "Cc", "Reply-To", "Sender", "List-Id")
 _BRACKETED = ("Message-ID", "List-Id", "List-Unsubscribe", *_LISTS, "In-Reply-To", "References")
+_MAY_ENCODE = frozenset({"subject", *map(str.lower, _PHRASES)})
+_WITH_BRACKETS = frozenset(map(str.lower, _BRACKETED + _PHRASES))
+_NEVER = frozenset(map(str.lower, _FORBIDDEN))
 _DATE = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4})"
     r" ([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60) [+-](0\d|1[0-4])[0-5]\d",
@@ -114,7 +117,7 @@ def _counts(message: Opened) -> Found:
     if versions != ["1.0"]:
         yield "F-17", f"MIME-Version: expected 1.0 once, found {versions}"
     for field in message.fields:
-        if field.name.lower() in map(str.lower, _FORBIDDEN):
+        if field.name.lower() in _NEVER:
             yield "H-23", f"{field.name} is not ours to add"
 
 
@@ -164,10 +167,10 @@ def _names_and_folds(message: Opened) -> Found:
         if any(not line.strip(" \t") for line in lines[1:]) or (len(lines) > 1 and not lines[0].strip(" \t")):
             yield "F-11", f"{field.name}: a line of white space only"
         strung = field.name.lower() != "subject" and re.search(r'"(?:[^"\\]|\\.)*\r\n(?:[^"\\]|\\.)*"', field.raw)
-        brackets = field.name.lower() in map(str.lower, _BRACKETED + _PHRASES)
+        brackets = field.name.lower() in _WITH_BRACKETS
         if strung or (brackets and re.search(r"<[^>]*\r\n", field.raw)):
             yield "F-11", f"{field.name}: folded inside a URI, an id, an address or a quoted string"
-        if field.name.lower() in ("subject", *map(str.lower, _PHRASES)) and max(map(len, lines[1:]), default=0) > 78:
+        if field.name.lower() in _MAY_ENCODE and max(map(len, lines[1:]), default=0) > 78:
             yield "F-01", f"{field.name}: a folded line of more than 78"
     if len(message.head) > 8192:
         yield "F-12", f"the headers have {len(message.head)} octets, expected at most 8192"
@@ -181,7 +184,7 @@ def _encoded_words(message: Opened) -> Found:
                 yield "F-13", f"{field.name}: a line of {len(line)} with an encoded-word"
             if any(len(word) > 75 or encoded_word(word) is None for word in words):
                 yield "F-13", f"{field.name}: an encoded-word that is too long or not whole utf-8"
-        allowed = field.name.lower() in ("subject", *map(str.lower, _PHRASES))
+        allowed = field.name.lower() in _MAY_ENCODE
         closed = re.search(r'<[^>]*=\?|"(?:[^"\\]|\\.)*=\?', field.value) if field.name.lower() != "subject" else None
         if "=?" in field.value and (not allowed or closed):
             yield "F-14", f"{field.name}: an encoded-word where none may stand"

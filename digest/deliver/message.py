@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import html
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,12 @@ class Prepared:
     boundary: str
     text: tuple[bytes | Blank, ...]
     html: tuple[bytes | Blank, ...]
+
+
+def fingerprint(stationery: Stationery) -> str:
+    """SHA-256 over subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
+    parts = [stationery.subject, stationery.html, stationery.text, sorted(stationery.headers.items())]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def parse_mailbox(text: str) -> Mailbox:

@@ -49,7 +49,8 @@ class Opened:
 
     def all(self, name: str) -> list[Field]:
         """Every field of that name."""
-        return [field for field in self.fields if field.name.lower() == name.lower()]
+        key = name.lower()
+        return [field for field in self.fields if field.name.lower() == key]
 
     def value(self, name: str) -> str:
         """The value of the first field of that name, or the empty string."""
