@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -130,15 +131,15 @@ class Frame:
 
 
 def clock(now: str | None) -> Callable[[], datetime] | None:
-    """The clock for an option --now: stands still at an ISO 8601 instant (UTC when it has no offset)."""
+    """The clock for an option --now: begins at an ISO 8601 instant (UTC when it has no offset) and goes on from there."""
     if now is None:
         return None
     try:
         at = datetime.fromisoformat(now)
     except ValueError:
         raise UsageError(f'--now: expected an instant like 2026-11-20T07:00Z, got "{now}"') from None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return lambda: at
+    start, began = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC), monotonic()
+    return lambda: start + timedelta(seconds=monotonic() - began)
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[object]], widest: int = 60) -> list[str]:

@@ -10,15 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Show what our readers make of a file, as JSON lines.", no_args_is_help=True)
+from digest.cli import frame
+
+app = frame.noun("Look at a feed or a message as Digest sees it, as JSON lines.")
 
 
-@app.callback()
-def _group() -> None:
-    """Show what our readers make of a file, as JSON lines."""
-
-
-@app.command()
+@app.command("feed")
 def feed(
     inputs: Annotated[
         list[str], typer.Argument(metavar="FILE_OR_URL...", help="Feeds as files, or as http(s) addresses.")
@@ -27,7 +24,9 @@ def feed(
 ) -> None:
     """Read feeds and print one JSON line for each.
 
-    Example: digest inspect feed saved.rss https://example.org/feed.xml
+    \b
+    Example:
+      digest inspect feed saved.rss https://example.org/feed.xml
     """
     failed = False
     for given in inputs:

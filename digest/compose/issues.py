@@ -1,10 +1,8 @@
 """The life of an issue, and the editor's hand on it. Steps: they take a session and never commit.
 
-                 +--> held ------+
-                 |               v
-draft <--> approved --> frozen --> sending --> sent
-  |                                         (cancelled from anywhere before sent)
-  +--> skipped
+draft <--> approved --> frozen --> sending --> sent      draft, approved, frozen <--> held
+  |
+  +--> skipped                                           anything before sent --> cancelled
 
 What an editor decides is stored beside what composing found (`Override`, the *_override columns), so that gathering and
 composing again never undo it. Every such change empties the content's hash until the issue is laid out again, and takes
@@ -27,8 +25,8 @@ from digest.models import Appearance, Article, Issue, IssueState, Override
 MOVES: Mapping[str, frozenset[str]] = {
     IssueState.DRAFT: frozenset({IssueState.APPROVED, IssueState.SKIPPED, IssueState.CANCELLED, IssueState.HELD}),
     IssueState.APPROVED: frozenset({IssueState.DRAFT, IssueState.FROZEN, IssueState.CANCELLED, IssueState.HELD}),
-    IssueState.HELD: frozenset({IssueState.DRAFT, IssueState.CANCELLED}),
-    IssueState.FROZEN: frozenset({IssueState.SENDING, IssueState.CANCELLED}),
+    IssueState.HELD: frozenset({IssueState.DRAFT, IssueState.FROZEN, IssueState.CANCELLED}),
+    IssueState.FROZEN: frozenset({IssueState.SENDING, IssueState.CANCELLED, IssueState.HELD}),
     IssueState.SENDING: frozenset({IssueState.SENT, IssueState.CANCELLED}),
     IssueState.SENT: frozenset(),
     IssueState.SKIPPED: frozenset(),
@@ -47,8 +45,9 @@ def move(session: Session, issue_id: int, to: IssueState, now: datetime, reason:
 
 
 def _move(session: Session, issue_id: int, to: IssueState, now: datetime, values: Mapping[str, object]) -> Issue:
-    seen = issue_of(session, issue_id).state
-    if to not in MOVES[seen]:
+    issue = issue_of(session, issue_id)
+    seen = issue.state
+    if not _may(issue, to):
         raise IllegalMove(f"issue {issue_id} is {seen}: it can't become {to} ({_leads(seen)})")
     stamped = {_WHEN[to]: now} if to in _WHEN else {}
     kept = _NO_APPROVAL if to in {IssueState.DRAFT, IssueState.HELD} else {}
@@ -57,6 +56,13 @@ def _move(session: Session, issue_id: int, to: IssueState, now: datetime, values
     if moved.rowcount != 1:
         raise IllegalMove(f"issue {issue_id} was {seen} a moment ago and has been moved by somebody else: look again")
     return issue_of(session, issue_id)
+
+
+def _may(issue: Issue, to: IssueState) -> bool:
+    # What was frozen and then held goes on as it was frozen; anything else held has to be approved anew.
+    if issue.state == IssueState.HELD and to in {IssueState.DRAFT, IssueState.FROZEN}:
+        return (to == IssueState.FROZEN) == (issue.inputs is not None)
+    return to in MOVES[issue.state]
 
 
 def _leads(state: str) -> str:
@@ -201,3 +207,20 @@ def open_issues(session: Session, edition_id: str) -> list[Issue]:
         Issue.edition_id == edition_id, col(Issue.state).in_([IssueState.DRAFT, IssueState.APPROVED])
     )
     return sorted(session.exec(query), key=lambda issue: (issue.due_at or issue.created_at, issue.id or 0))
+
+
+def ready(session: Session, edition_id: str, slot: str | None, automatic: str) -> Issue | None:
+    """The issue that needs no composing any more: frozen and cut off, or approved by somebody else than `automatic`.
+
+    With a slot it is that slot's, or an approved one made by hand; otherwise the one that is due first.
+    """
+    waiting = select(Issue).where(
+        Issue.edition_id == edition_id, col(Issue.state).in_([IssueState.APPROVED, IssueState.FROZEN])
+    )
+    fitting = [
+        issue
+        for issue in session.exec(waiting)
+        if (slot is None or issue.slot in (None, slot))
+        and (issue.state == IssueState.FROZEN or issue.approved_by != automatic)
+    ]
+    return min(fitting, key=lambda issue: (issue.due_at or issue.created_at, issue.id or 0), default=None)

@@ -76,6 +76,12 @@ def compose(
         return _decided(session, edition, issue, laid, now)
 
 
+def slot_issue(session: Session, edition_id: str, slot: Slot, now: datetime) -> Issue:
+    """The issue of a slot, in whatever state; made as an empty draft if there is none."""
+    own = session.exec(select(Issue).where(Issue.edition_id == edition_id, Issue.slot == slot.local)).first()
+    return own or _made(session, edition_id, slot, now)
+
+
 def amend(
     engine: Engine, config: Config, links: Links, issue_id: int, now: datetime, change: Callable[[Session], object]
 ) -> Composed:

@@ -45,7 +45,12 @@ class _Refused(Exception):
 
 
 async def system_resolver(name: str, port: int) -> Sequence[str]:
-    """The addresses of `name` as the system knows them; OSError if there are none."""
+    """The addresses of `name` as the system knows them; OSError if there are none. *.localhost is this machine.
+
+    RFC 6761 section 6.3 reserves those names, and not every system's resolver knows.
+    """
+    if name.lower().rstrip(".").endswith(".localhost"):
+        return ["127.0.0.1", "::1"]
     found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
