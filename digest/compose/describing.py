@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +64,28 @@ def explained(found: Explained) -> dict[str, Any]:
         "new": bool(row and row.is_new),
         "editor": _hand(found.override),
     }
+
+
+def told(composed: Composed) -> list[str]:
+    """The whole issue in lines for a terminal."""
+    said = described(composed)
+    issue = said["issue"]
+    head = f"Issue {issue['id']} of {issue['edition']}, {issue['state']}"
+    lines = [f"{head}, no. {issue['number']}" if issue["number"] else head]
+    lines += [text for text in (issue["reason"], issue["subject"] and f"Subject: {issue['subject']}") if text]
+    for section in issue["sections"]:
+        lines += ["", section["title"]]
+        lines += [_line(article) for article in section["articles"]]
+    if issue["left_out"]:
+        lines += ["", "Left out"]
+        lines += [f"  {row['id']:>5}  {row['title']}: {row['reason']}" for row in issue["left_out"]]
+    return lines + [text for text in ("", *said["problems"], said["question"]) if text]
+
+
+def _line(article: Mapping[str, Any]) -> str:
+    marks = "".join(f" [{mark}]" for mark in ("lead", "new") if article[mark])
+    also = f" (also {', '.join(one['source'] for one in article['also'])})" if article["also"] else ""
+    return f"  {article['id']:>5}  {article['score']:8.2f}  {article['title']}{also}{marks}"
 
 
 def _sections(composed: Composed) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ def not_eligible(article: Article, window: Window) -> str | None:
     if article.available_at < window.start:
         return f"It became available at {_said(article.available_at)}, before this issue's window."
     oldest = before(article.previous_look_at, window.days)
-    if article.published_at is not None and article.published_at < oldest:
+    if article.published_at is not None and article.published_at < oldest and not article.added_by_hand:
         return f"It is backlog: published at {_said(article.published_at)}, before {_said(oldest)}."
     return None
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
-from digest.compose.rows import edition_of, issue_of
+from digest.compose.rows import OPEN, edition_of, issue_of
 from digest.compose.sections import LEAD, standing
 from digest.errors import IllegalMove, NeedsDecision, NotFound, UsageError
 from digest.models import Appearance, Article, Issue, IssueState, Override
@@ -138,7 +138,7 @@ def move_article(
             raise UsageError(f'there is no section "{section}" (lead, {", ".join(known)})')
     if section == LEAD:
         others = update(Override).where(col(Override.issue_id) == issue_id, col(Override.section_id) == LEAD)
-        session.exec(others.values(section_id=None))
+        session.exec(others.values(section_id=None, pinned=True))
     given = {"section_id": section, "position": position}
     return _decide(
         session,
@@ -224,3 +224,21 @@ def ready(session: Session, edition_id: str, slot: str | None, automatic: str) -
         and (issue.state == IssueState.FROZEN or issue.approved_by != automatic)
     ]
     return min(fitting, key=lambda issue: (issue.due_at or issue.created_at, issue.id or 0), default=None)
+
+
+def chosen(session: Session, issue_id: int | None, *, closed: bool = False) -> Issue:
+    """The issue with this id; without one the only open issue, or with `closed`, if none is open, the latest of all.
+
+    NotFound if there is none, UsageError if several are open.
+    """
+    if issue_id is not None:
+        return issue_of(session, issue_id)
+    waiting = session.exec(select(Issue).where(col(Issue.state).in_(OPEN)).order_by(col(Issue.id))).all()
+    if len(waiting) > 1:
+        said = ", ".join(f"{issue.id} ({issue.edition_id}, {issue.state})" for issue in waiting)
+        raise UsageError(f"several issues are open, say which: {said}")
+    latest = session.exec(select(Issue).order_by(col(Issue.id).desc())).first() if closed else None
+    found = waiting[0] if waiting else latest
+    if found is None:
+        raise NotFound("no issue is open: digest issues compose EDITION makes one")
+    return found

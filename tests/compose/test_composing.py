@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
+from sqlmodel import Session
 from world import LINKS, NOW, Slot, World, left_out, titles
 
 from digest.compose import run
@@ -138,6 +139,14 @@ def test_a_slot_has_one_issue_and_a_closed_one_is_left_alone(world: World) -> No
     assert len(world.issues()) == 1
 
 
+def test_two_who_compose_one_slot_at_once_make_one_issue(world: World) -> None:
+    world.source("a").article("One")
+    slot = Slot("2026-11-20T13:00", NOW)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: world.compose(slot), range(4)))
+    assert len({one.issue.id for one in made}) == len(world.issues()) == 1
+
+
 def test_a_slot_takes_over_the_draft_made_by_hand_and_by_hand_the_slots(world: World) -> None:
     world.source("a").article("One")
     by_hand = world.compose()
@@ -239,11 +248,10 @@ def test_subjects_know_the_issue(world: World) -> None:
 def test_editions_that_are_not_there(world: World) -> None:
     with pytest.raises(NotFound, match="there is no edition 'daily' \\(weekly\\)"):
         run.compose(world.engine, world.config, LINKS, "daily", world.now)
-    with_off = replace(world.edition)
-    assert with_off.id == "weekly"
 
-    def off(session: object) -> None:
-        row = session.get(Edition, "weekly")  # type: ignore[attr-defined]
+    def off(session: Session) -> None:
+        row = session.get(Edition, "weekly")
+        assert row is not None
         row.active = False
 
     world.do(off)

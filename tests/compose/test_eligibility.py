@@ -18,7 +18,11 @@ WEEK = Window(NOW - timedelta(days=7), NOW, 7)
 
 
 def article(
-    seen: float = 1, published: float | None = 1, previous: float | None = None, hidden: bool = False
+    seen: float = 1,
+    published: float | None = 1,
+    previous: float | None = None,
+    hidden: bool = False,
+    by_hand: bool = False,
 ) -> Article:
     """All in days before now; `previous` is the source's last good look."""
 
@@ -35,6 +39,7 @@ def article(
         available_at=at(seen if published is None else min(seen, published)),
         previous_look_at=at(seen if previous is None else previous),
         hidden=hidden,
+        added_by_hand=by_hand,
     )
 
 
@@ -52,6 +57,7 @@ def article(
         ("a new source's backlog stays out", {"seen": 1, "published": 8.1}, "backlog"),
         ("a source that was down loses nothing", {"seen": 1, "published": 20, "previous": 21}, None),
         ("even then, not what was old before", {"seen": 1, "published": 29, "previous": 21}, "backlog"),
+        ("what staff add may be old", {"seen": 1, "published": 900, "by_hand": True}, None),
         ("hidden", {"hidden": True}, "hidden"),
     ],
 )

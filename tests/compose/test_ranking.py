@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -103,7 +104,7 @@ def test_what_an_editor_wants_leads_and_two_of_them_both_stand() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 200), st.booleans()), min_size=1, max_size=10), st.randoms(use_true_random=False)
 )
-def test_the_order_of_input_counts_nowhere(told: list[tuple[int, bool]], random: Any) -> None:
+def test_the_order_of_input_counts_nowhere(told: list[tuple[int, bool]], random: Random) -> None:
     articles = [article(n, hours_ago=hours, picture=picture) for n, (hours, picture) in enumerate(told)]
     shuffled = articles.copy()
     random.shuffle(shuffled)
