@@ -131,7 +131,7 @@ class Frame:
 
 
 def clock(now: str | None) -> Callable[[], datetime] | None:
-    """The clock for an option --now: begins at an ISO 8601 instant (UTC when it has no offset) and goes on from there."""
+    """The clock of an option --now: begins at an ISO 8601 instant (UTC where it has no offset) and goes on."""
     if now is None:
         return None
     try:

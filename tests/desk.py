@@ -1,0 +1,174 @@
+"""A newsroom as its staff have it: a folder with config.toml, commands typed in a shell, pages served on a port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+
+CONFIG = """\
+[site]
+name = "The Meridian Review"
+url = "https://meridian.example"
+timezone = "Europe/Berlin"
+postal_address = "The Meridian Review, 12 Harbour Lane, Port Ellis"
+
+[database]
+url = "{database}"
+
+[web]
+public_url = "http://127.0.0.1:{web}"
+bind = "127.0.0.1:{web}"
+secret = "{secret}"
+
+[mail]
+from = "The Meridian Review <weekly@meridian.example>"
+retry_first_s = 1
+
+[[relays]]
+name = "box"
+host = "127.0.0.1"
+port = {smtp}
+security = "none"
+connections = 4
+
+[gather]
+allow_private_addresses = true
+
+[[lists]]
+id = "weekly"
+title = "The Weekly Round-up"
+description = "Every Friday morning."
+
+[[editions]]
+id = "weekly"
+list = "weekly"
+title = "The Weekly Round-up"
+window_days = {window_days}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Its one JSON document."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The folder of a newsroom, and the commands run in it as processes of their own."""
+
+    folder: Path
+    web: int  # port of the pages
+
+    def __call__(self, *words: str, code: int | None = 0, stdin: str = "") -> Answer:
+        """Run `digest WORDS`; with `code`, it has to end so."""
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        assert code is None or done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str, code: int | None = 0) -> Any:
+        """The document that `digest --json WORDS` prints."""
+        return self("--json", *words, code=code).data
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of `digest WORDS`."""
+        return [sys.executable, "-m", "digest", *words]
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """The same in the background."""
+        return subprocess.Popen(
+            self.command(*words), cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    @contextmanager
+    def serving(self, *words: str) -> Iterator[httpx.Client]:
+        """`digest serve` (or the words given) while the block runs; a client of its pages."""
+        process = self.start(*(words or ("serve",)))
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{self.web}", trust_env=False) as client:
+                _until_up(client, process)
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+        assert process.returncode == 0, err.decode()
+        assert b"Traceback" not in err, err.decode()
+
+    def source(self, name: str, url: str, **more: object) -> None:
+        """Declare one more source in config.toml."""
+        keys = {"id": name, "url": url, **more}
+        text = "\n[[sources]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        with (self.folder / "config.toml").open("a") as file:
+            file.write(text)
+
+    def people(self, addresses: Sequence[str]) -> None:
+        """Confirmed readers of the list."""
+        file = self.folder / "people.csv"
+        file.write_text("email,name\n" + "".join(f"{address},Reader {n}\n" for n, address in enumerate(addresses)))
+        words = ["subscribers", "import", str(file), "--list", "weekly", "--confirmed", "--consent", "Paper form"]
+        assert self.json(*words)["new"] == len(addresses)
+
+
+def newsroom(folder: Path, database: str, smtp: int, *, window_days: int = 7, more: str = "") -> Desk:
+    """A newsroom in `folder` that mails to port `smtp`; `more` is added to its config.toml."""
+    folder.mkdir(exist_ok=True)
+    web = free_port()
+    text = CONFIG.format(database=database, web=web, smtp=smtp, secret="k" * 40, window_days=window_days)
+    (folder / "config.toml").write_text(text + more)
+    (folder / "config.toml").chmod(0o600)
+    return Desk(folder, web)
+
+
+def environment() -> dict[str, str]:
+    """Ours, with the checkout importable from any folder."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error::ResourceWarning"}
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _until_up(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise AssertionError(process.communicate()[1].decode())
+        try:
+            if client.get("/healthz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the pages did not come up")
