@@ -30,10 +30,10 @@ from digest.compose.run import Composed, Slot
 from digest.deliver import reporting
 from digest.deliver import run as delivering
 from digest.deliver.letters import Office, enqueue_notice
-from digest.deliver.message import standing_headers
+from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.run import Delivered
 from digest.errors import ConfigError, NeedsDecision, NothingToDo
-from digest.models import Issue, IssueState, people
+from digest.models import Issue, IssueState, Variant, people
 from digest.wiring import App
 from subscribers import audience
 
@@ -225,6 +225,76 @@ def _hold(app: App, issue_id: int, reason: str) -> Issue:
         then = f"`digest issues send {issue_id}` sends it, `digest issues cancel {issue_id}` drops it."
         _tell(app, session, f"Held: {held.edition_id}{when}", f"{reason}\n\n{then}")
     return held
+
+
+async def send(
+    app: App,
+    issue_id: int,
+    *,
+    agree: Callable[[Audience], None] | None = None,
+    stop: asyncio.Event | None = None,
+    progress: Progress = quiet,
+) -> Published:
+    """Send one issue by hand: an approved one, one that was cut off, or a held one, which asking for it approves.
+
+    NeedsDecision for a draft, NothingToDo for what is at its end.
+    """
+    with db.reading(app.engine) as session:
+        issue = rows.issue_of(session, issue_id)
+    if issue.state == IssueState.DRAFT:
+        raise NeedsDecision(f"issue {issue_id} is a draft: digest issues approve {issue_id}")
+    if issue.state in {IssueState.SENT, IssueState.CANCELLED, IssueState.SKIPPED}:
+        raise NothingToDo(f"issue {issue_id} is {issue.state}")
+    if agree is not None and issue.state != IssueState.SENDING:
+        agree(await asyncio.to_thread(audience_of, app, issue_id))
+    if issue.state == IssueState.HELD:
+        await asyncio.to_thread(_let_go, app, issue)
+    if issue.state != IssueState.SENDING:
+        await asyncio.to_thread(release, app, issue_id, progress=progress)
+    delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
+    after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
+    return Published(after, None, delivered)
+
+
+def _let_go(app: App, issue: Issue) -> None:
+    """A held issue as approved, or as frozen if it was that before."""
+    issue_id, now = _id(issue), app.clock()
+    with db.writing(app.engine) as session:
+        if issue.inputs is not None:
+            issues.move(session, issue_id, IssueState.FROZEN, now)
+            return
+        issues.move(session, issue_id, IssueState.DRAFT, now)
+    slot = HeldSlot(issue.slot, issue.due_at) if issue.slot and issue.due_at else None
+    composed = compose(app, issue.edition_id, slot)
+    if composed.issue.id != issue_id or composed.content is None or composed.question:
+        raise NeedsDecision(composed.question or composed.issue.reason or f"issue {issue_id}: look at it first")
+    with db.writing(app.engine) as session:
+        issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
+
+
+@dataclass(frozen=True)
+class HeldSlot:
+    """The slot that a held issue was for."""
+
+    local: str
+    at: datetime
+
+
+def stationery_of(app: App, issue_id: int) -> tuple[Stationery, tuple[str, ...], str]:
+    """An issue as it would be sent, or as it was, with what is wrong with it, and the id of its list."""
+    with db.reading(app.engine) as session:
+        issue = rows.issue_of(session, issue_id)
+        edition = rows.edition_of(session, issue.edition_id)
+        if issue.inputs is not None:
+            kept = session.exec(select(Variant).where(Variant.issue_id == issue_id, Variant.key == "")).one()
+            return delivering.stationery(kept), (), edition.list
+        press = _press(app, session, issue, app.clock())
+    content = composing.current(app.engine, app.config, app.links, issue_id).content
+    if content is None:
+        raise NothingToDo(f"issue {issue_id} is {issue.state}: there is nothing to show")
+    rendered = press.render(content)
+    shown = Stationery(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
+    return shown, rendered.problems, edition.list
 
 
 def check_ready(app: App) -> None:

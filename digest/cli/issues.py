@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli import frame
+from digest.cli import frame, outgoing
 from digest.errors import NeedsDecision, NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -256,6 +256,10 @@ def cancel(
 
     frame.of(ctx).decide(f"Cancel issue {issue or ''}".rstrip() + " for good?", yes)
     _move(ctx, issue, lambda session, app, id_: issues.cancel(session, id_, app.clock(), reason))
+
+
+for verb in outgoing.VERBS:
+    app.command(verb.__name__)(verb)
 
 
 def _show(here: frame.Frame, composed: Composed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,19 +37,22 @@ def command(
     here = frame.of(ctx)
     with here.app(frame.clock(now)) as app, here.progress() as progress:
 
-        def agree(audience: Audience) -> None:
-            if audience.surprising:
-                here.decide(audience.sentence, yes)
-            else:
-                here.say(audience.sentence)
-
         async def publishing(stop: asyncio.Event) -> Published:
-            return await pipeline.publish(app, edition, agree=agree, stop=stop, progress=progress)
+            asked = partial(agree, here, yes=yes)
+            return await pipeline.publish(app, edition, agree=asked, stop=stop, progress=progress)
 
         published = until_signalled(publishing)
     here.out(plain(published), human(published))
     if published.delivered is None:
         raise NothingToDo(published.composed.issue.reason)
+
+
+def agree(here: frame.Frame, audience: Audience, yes: bool) -> None:
+    """Say how many people are about to be mailed; ask where that is a surprise."""
+    if audience.surprising:
+        here.decide(audience.sentence, yes)
+    else:
+        here.say(audience.sentence)
 
 
 def plain(published: Published) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 
 from digest.compose.rows import OPEN, edition_of, issue_of
 from digest.compose.sections import LEAD, standing
-from digest.errors import IllegalMove, NeedsDecision, NotFound, UsageError
+from digest.errors import IllegalMove, NeedsDecision, NotFound, NothingToDo, UsageError
 from digest.models import Appearance, Article, Issue, IssueState, Override
 
 MOVES: Mapping[str, frozenset[str]] = {
@@ -99,6 +99,17 @@ def cancel(session: Session, issue_id: int, now: datetime, reason: str = "") -> 
     if unsent:
         session.exec(delete(Appearance).where(col(Appearance.issue_id) == issue_id))
     return issue
+
+
+def pause(session: Session, issue_id: int, paused: bool) -> Issue:
+    """The issue, paused or going on again: nothing of a paused issue is begun. NothingToDo if it is so already."""
+    issue = issue_of(session, issue_id)
+    if issue.state not in {IssueState.FROZEN, IssueState.SENDING}:
+        raise IllegalMove(f"issue {issue_id} is {issue.state}: only what is being sent can be paused or resumed")
+    compared = update(Issue).where(col(Issue.id) == issue_id, col(Issue.paused).is_(not paused))
+    if session.exec(compared.values(paused=paused)).rowcount != 1:
+        raise NothingToDo(f"issue {issue_id} is {'paused' if paused else 'not paused'} already")
+    return issue_of(session, issue_id)
 
 
 def pin(session: Session, issue_id: int, article_id: int, now: datetime) -> Override:

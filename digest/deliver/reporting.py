@@ -51,6 +51,19 @@ def who(session: Session, issue_id: int, normalised: str) -> Told | None:
     return Told(**row._mapping) if row else None
 
 
+def ledger(session: Session, issue_id: int, state: str | None, after: int, limit: int) -> list[tuple[int, str, Told]]:
+    """Rows of the issue with their number and address, by number, the first one above `after`."""
+    wanted = [_d.c.state == state] if state else []
+    rows = session.execute(
+        select(_d.c.id, _p.c.email, *(_d.c[name] for name in Told.__dataclass_fields__))
+        .select_from(_d.join(_p, _p.c.id == _d.c.subscriber_id))
+        .where(_d.c.issue_id == issue_id, _d.c.id > after, *wanted)
+        .order_by(_d.c.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1], Told(*row[2:])) for row in rows]
+
+
 def last_audience(session: Session, edition_id: str) -> int | None:
     """How many people the edition's last issue went to, or goes to; None if it never had one."""
     sent = select(func.max(_i.c.number)).where(_i.c.edition_id == edition_id, _i.c.audience_complete)

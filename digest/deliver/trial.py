@@ -17,19 +17,27 @@ from subscribers.tokens import HANDLE_BYTES
 _NOBODY = bytes(HANDLE_BYTES)  # handles are random: this one names nobody
 
 
+def specimen(
+    config: Config, links: Links, stationery: Stationery, *, list_id: str, address: str, now: datetime
+) -> bytes:
+    """The message that `address` would get, with an unsubscribe link that is well-formed and names nobody."""
+    uri = links.unsubscribe(_NOBODY, list_id)
+    values: Mapping[Blank, str] = {Blank.NAME: "", Blank.UNSUBSCRIBE: uri}
+    own = parse_mailbox(config.mail.sender)
+    reader = Reader(address, "", message_id(_NOBODY, f"test:{now.isoformat()}", address, own.domain), uri, values)
+    return build(prepare(stationery), reader)
+
+
 async def send_test(
     config: Config, links: Links, stationery: Stationery, *, list_id: str, address: str, now: datetime
 ) -> Outcome:
     """Send `stationery` once to `address` (normalised), marked "[Test]"; what the relay answered.
 
-    RelayUnavailable if no relay can be spoken to. The unsubscribe link is well-formed and names nobody.
+    RelayUnavailable if no relay can be spoken to.
     """
-    uri = links.unsubscribe(_NOBODY, list_id)
+    marked = replace(stationery, subject=f"[Test] {stationery.subject}")
+    message = specimen(config, links, marked, list_id=list_id, address=address, now=now)
     own = parse_mailbox(config.mail.sender)
-    values: Mapping[Blank, str] = {Blank.NAME: "", Blank.UNSUBSCRIBE: uri}
-    occasion = f"test:{now.isoformat()}"
-    test = Reader(address, "", message_id(_NOBODY, occasion, address, own.domain), uri, values)
-    message = build(prepare(replace(stationery, subject=f"[Test] {stationery.subject}")), test)
     envelope = parse_mailbox(config.mail.bounce_address or config.mail.sender).address
     reasons = []
     for relay in config.relays:

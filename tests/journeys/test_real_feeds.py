@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from mailbox import Got, Mailbox
 from pathlib import Path
 
 import pytest
 from desk import Desk, newsroom
 from feedserver import FeedServer
-from mailbox import Got, Mailbox
 
 DOMAINS = ("example.org", "example.com", "mail.example.net", "readers.example.org")
 PEOPLE = [f"reader{n}@{domain}" for n in range(250) for domain in DOMAINS]
