@@ -292,6 +292,7 @@ class Connection:
         with contextlib.suppress(_Lost):
             await self._wire.ask(b"QUIT\r\n", 2)
         self._wire.end("closed")
+        await asyncio.sleep(0)  # the transport closes its socket at the loop's next turn
 
 
 def _no_reply(lost: _Lost) -> Reply:

@@ -43,12 +43,12 @@ async def send_test(
     for relay in config.relays:
         try:
             connection = await connect(relay, config.mail.ehlo or own.domain)
-            outcome = await connection.send(envelope, address, message, _always)
+            try:
+                return await connection.send(envelope, address, message, _always)
+            finally:
+                await connection.close()
         except Trouble as trouble:
             reasons.append(f"relay {relay.name}: {trouble}")
-            continue
-        await connection.close()
-        return outcome
     raise RelayUnavailable("; ".join(reasons) or "there is no relay in the settings")
 
 

@@ -1,0 +1,163 @@
+"""The ledger's rules without a wire: who holds what, what is due, how an audience becomes slices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from office import address, leave, open_office, rows
+from post import AT, config
+from sqlalchemy import Engine, func, select
+
+from digest import db
+from digest.deliver import filling, ledger, retry
+from digest.deliver.ledger import MOVES, OPEN, Settled
+from digest.deliver.run import enqueue_issue
+from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
+from subscribers.audience import Member
+
+LATER = AT + timedelta(minutes=5)
+
+
+def take(engine: Engine, holder: str, at: datetime = AT, unknown: str = "resend") -> Any:
+    with db.writing(engine) as session:
+        return ledger.next_slice(session, holder, at, unknown)
+
+
+@pytest.fixture
+def sending(engine: Engine) -> Engine:
+    """An issue with 30 rows in one slice."""
+    open_office(engine, 30)
+    enqueue_issue(engine, config(), 12, AT)
+    return engine
+
+
+def test_every_state_has_its_moves_and_open_ones_lead_on() -> None:
+    assert set(MOVES) == set(DeliveryState)
+    assert all(MOVES[state] for state in OPEN)
+    assert [state for state in DeliveryState if not MOVES[state]] == ["sent", "failed", "skipped"]
+
+
+def test_one_slice_has_one_holder(sending: Engine) -> None:
+    first, second = take(sending, "a"), take(sending, "b")
+    assert len(first[1]) == 30
+    assert second is None
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_fenced(sending: Engine) -> None:
+    hold, works = take(sending, "a")
+    taken, again = take(sending, "b", LATER)
+    assert (taken.fence, len(again)) == (hold.fence + 1, 30)
+    with db.writing(sending) as session:
+        assert not ledger.renew(session, hold, LATER)
+        assert not ledger.hand(session, works[0], "relay", LATER).handed
+        assert ledger.hand(session, again[0], "relay", LATER).handed
+        assert not ledger.settle(session, works[0], Settled(DeliveryState.SENT), LATER)
+        assert not ledger.release(session, hold, LATER)
+        assert ledger.release(session, taken, LATER)
+
+
+def test_a_renewed_lease_is_not_taken(sending: Engine) -> None:
+    hold, _ = take(sending, "a")
+    with db.writing(sending) as session:
+        assert ledger.renew(session, hold, LATER)
+    assert take(sending, "b", LATER) is None
+
+
+@pytest.mark.parametrize(("unknown", "state"), [("resend", "claimed"), ("hold", "held")])
+def test_what_a_dead_sender_had_handed_goes_by_the_policy(sending: Engine, unknown: str, state: str) -> None:
+    _, works = take(sending, "a")
+    with db.writing(sending) as session:
+        assert ledger.hand(session, works[0], "relay", AT).handed
+    _, again = take(sending, "b", LATER, unknown)
+    row = rows(sending)[works[0].address]
+    assert (row.state, row.reason) == (state, ledger.UNANSWERED)
+    assert len(again) == (30 if unknown == "resend" else 29)
+
+
+def test_a_held_row_waits_for_a_person(sending: Engine) -> None:
+    _, works = take(sending, "a")
+    with db.writing(sending) as session:
+        ledger.hand(session, works[0], "relay", AT)
+    hold, again = take(sending, "b", LATER, "hold")
+    with db.writing(sending) as session:
+        for work in again:
+            assert ledger.hand(session, work, "relay", LATER).handed
+            assert ledger.settle(session, work, Settled(DeliveryState.SENT), LATER)
+        ledger.release(session, hold, LATER)
+        assert session.get_one(Issue, 12).state == IssueState.SENT
+    with db.writing(sending) as session:
+        assert ledger.decide_held(session, works[0].id, DeliveryState.PENDING, LATER)
+        assert not ledger.decide_held(session, works[0].id, DeliveryState.FAILED, LATER)
+    _, last = take(sending, "c", LATER)
+    assert [work.id for work in last] == [works[0].id]
+
+
+def test_permission_is_asked_in_the_statement_that_hands_over(sending: Engine) -> None:
+    _, works = take(sending, "a")
+    leave(sending, 1)
+    mine = next(work for work in works if work.address == address(1))
+    with db.writing(sending) as session:
+        verdict = ledger.hand(session, mine, "relay", AT)
+    assert (verdict.handed, verdict.why) == (False, "unsubscribed")
+    assert rows(sending)[address(1)].state == "skipped"
+
+
+def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
+    open_office(engine, 2300)
+    with db.reading(engine) as session:
+        order = filling.order(session, config(), 12, AT)
+    with db.writing(engine) as session:
+        assert filling.fill_chunk(session, order, 1000) == 1000
+    assert take(engine, "a") is None  # nothing is sent before the audience is complete
+    enqueue_issue(engine, config(), 12, AT)
+    with db.reading(engine) as session:
+        sizes = [
+            n
+            for (n,) in session.execute(
+                select(func.count()).select_from(table(Delivery)).group_by(table(Delivery).c.slice_id)
+            )
+        ]
+        assert session.execute(select(func.count()).select_from(table(Slice))).scalar_one() == 3
+        assert session.get_one(Issue, 12).state == IssueState.SENDING
+    assert sorted(sizes) == [650, 650, 1000]
+    assert enqueue_issue(engine, config(), 12, AT)["pending"] == 2300
+
+
+def test_nothing_is_due_in_the_undo_window(engine: Engine) -> None:
+    open_office(engine, 3)
+    enqueue_issue(engine, config(undo_s=60), 12, AT)
+    assert take(engine, "a", AT + timedelta(seconds=59)) is None
+    assert take(engine, "a", AT + timedelta(seconds=60)) is not None
+
+
+def test_slices_spread_domains_evenly() -> None:
+    people = [Member(n, "big.example" if n % 10 else f"small{n % 3}.example") for n in range(5000)]
+    slices = list(filling.sliced(people, 1000))
+    assert sorted(member.id for piece in slices for member in piece) == list(range(5000))
+    assert {len(piece) for piece in slices} == {1000}
+    assert all(Counter(member.domain for member in piece)["big.example"] == 900 for piece in slices)
+    for piece in slices:
+        small = [place for place, member in enumerate(piece) if member.domain != "big.example"]
+        assert small[0] < 20
+        assert small[-1] > 980
+
+
+WAITS = [
+    # caption, attempts, first, dice, minutes (None: expired)
+    ("the first wait, in the middle", 1, 900, 0.5, 15.0),
+    ("jitter takes a fifth", 1, 900, 0.0, 12.0),
+    ("it doubles", 3, 900, 0.5, 60.0),
+    ("at most three hours", 9, 900, 0.5, 180.0),
+    ("a longer first wait stands", 1, 14400, 0.5, 240.0),
+    ("many tries", 10_000, 900, 0.5, 180.0),
+    ("not beyond the end", 1, 3600 * 50, 0.5, None),
+]
+
+
+@pytest.mark.parametrize(("caption", "attempts", "first", "dice", "minutes"), WAITS, ids=[row[0] for row in WAITS])
+def test_waits(caption: str, attempts: int, first: int, dice: float, minutes: float | None) -> None:
+    at = retry.next_try(attempts, AT, AT + timedelta(hours=48), first, dice)
+    assert at == (None if minutes is None else AT + timedelta(minutes=minutes))

@@ -1,0 +1,206 @@
+"""One connection against servers that misbehave: whom it trusts, what it makes of replies."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from mailbox import DROP, Envelope, Mailbox
+
+import pytest
+import trustme
+from post import good
+
+from digest.config import RelayConfig
+from digest.deliver.smtp import (
+    Accepted,
+    Deferred,
+    Outcome,
+    Refused,
+    Timeouts,
+    Trouble,
+    Unknown,
+    Withdrawn,
+    connect,
+    parse_reply,
+)
+
+SHORT = Timeouts(greeting=1, command=0.3, data=0.3, block=0.3, end=0.3)
+
+
+async def always() -> bool:
+    return True
+
+
+async def never() -> bool:
+    return False
+
+
+def once(relay: RelayConfig, raw: bytes | None = None, leave: Callable[[], Awaitable[bool]] = always) -> Outcome:
+    async def talk() -> Outcome:
+        connection = await connect(relay, "client.example", SHORT)
+        try:
+            return await connection.send("news@review.example", "ann@example.org", raw or good(), leave)
+        finally:
+            await connection.close()
+
+    return asyncio.run(talk())
+
+
+REPLIES = [
+    ([b"250 ok"], (250, None, "ok")),
+    ([b"250"], (250, None, "")),
+    ([b"250-2.0.0 a", b"250 2.0.0 b"], (250, "2.0.0", "a 2.0.0 b")),
+    ([b"550 5.1.1 no such user"], (550, "5.1.1", "no such user")),
+    ([b"550 4.2.2 odd class"], (550, None, "4.2.2 odd class")),
+    ([b"471 what"], (471, None, "what")),
+    ([b"554 a\x00\x1b[31mb"], (554, None, "a [31mb")),
+    ([b"550 " + b"x" * 900], (550, None, "x" * 500)),
+]
+
+
+@pytest.mark.parametrize(("lines", "parts"), REPLIES)
+def test_replies_are_read(lines: list[bytes], parts: tuple[int, str | None, str]) -> None:
+    reply = parse_reply(lines)
+    assert (reply.code, reply.enhanced, reply.text) == parts
+
+
+@pytest.mark.parametrize("lines", [[b"hello"], [b"25"], [b"250x"], [b"250-a", b"550 b"], [b"999 a"], [b""]])
+def test_what_is_no_reply_is_refused(lines: list[bytes]) -> None:
+    with pytest.raises(ValueError, match="not an SMTP reply"):
+        parse_reply(lines)
+
+
+def answering(stage: str, said: str) -> Callable[[str, Envelope], str | None]:
+    return lambda at, envelope: said if at == stage else None
+
+
+OUTCOMES = [
+    ("rcpt", "250 ok", Accepted),
+    ("rcpt", "299 ok", Accepted),
+    ("rcpt", "451 later", Deferred),
+    ("rcpt", "471 later", Deferred),
+    ("rcpt", "421 bye", Deferred),
+    ("rcpt", "552 too many recipients", Deferred),
+    ("rcpt", "550 no", Refused),
+    ("rcpt", "571 no", Refused),
+    ("rcpt", DROP, Deferred),
+    ("rcpt", "354 what", Deferred),
+    ("rcpt", "250-ok\r\n550 mixed", Deferred),
+    ("data", "451 later", Deferred),
+    ("data", "554 no", Refused),
+    ("data", DROP, Deferred),
+    ("dot", "299 ok", Accepted),
+    ("dot", "452 full", Deferred),
+    ("dot", "421 bye", Deferred),
+    ("dot", "554 no", Refused),
+    ("dot", DROP, Unknown),
+    ("dot", "nonsense", Unknown),
+]
+
+
+@pytest.mark.parametrize(("stage", "said", "outcome"), OUTCOMES, ids=[f"{s} {r!r}" for s, r, _ in OUTCOMES])
+def test_the_stage_and_first_digit_decide(stage: str, said: str, outcome: type) -> None:
+    with Mailbox(answering(stage, said)) as box:
+        assert isinstance(once(box.relay()), outcome)
+
+
+@pytest.mark.parametrize("stage", ["connect", "ehlo", "rset", "mail"])
+@pytest.mark.parametrize("said", ["421 bye", "554 no", "451 later", DROP])
+def test_before_the_recipient_it_is_nobodys_fault(stage: str, said: str) -> None:
+    with Mailbox(answering(stage, said)) as box, pytest.raises(Trouble):
+        once(box.relay())
+
+
+@pytest.mark.parametrize(("stage", "outcome"), [("rcpt", Deferred), ("data", Deferred), ("dot", Unknown)])
+def test_silence_ends_with_its_stage(stage: str, outcome: type) -> None:
+    async def silent(at: str, envelope: Envelope) -> str | None:
+        if at == stage:
+            await asyncio.sleep(60)
+        return None
+
+    with Mailbox(silent) as box:
+        assert isinstance(once(box.relay()), outcome)
+
+
+def test_a_withdrawn_message_leaves_no_trace_for_the_next() -> None:
+    async def talk(relay: RelayConfig) -> list[Outcome]:
+        connection = await connect(relay, "client.example", SHORT)
+        first = await connection.send("one@review.example", "eve@example.org", good(), never)
+        second = await connection.send("two@review.example", "ann@example.org", good(), always)
+        await connection.close()
+        return [first, second]
+
+    with Mailbox() as box:
+        first, second = asyncio.run(talk(box.relay()))
+    assert isinstance(first, Withdrawn)
+    assert isinstance(second, Accepted)
+    assert [(got.mail, got.rcpt) for got in box.messages] == [("two@review.example", "ann@example.org")]
+
+
+def test_a_line_nobody_asked_for_ends_the_connection() -> None:
+    with Mailbox(answering("dot", "250 ok\r\n250 and more")) as box:
+
+        async def talk() -> None:
+            connection = await connect(box.relay(), "client.example", SHORT)
+            assert isinstance(await connection.send("a@b.example", "ann@example.org", good(), always), Accepted)
+            await asyncio.sleep(0)
+            with pytest.raises(Trouble):
+                await connection.send("a@b.example", "ann@example.org", good(), always)
+            assert not connection.usable
+
+        asyncio.run(talk())
+    assert box.stages["rcpt"] == 1
+
+
+def test_dots_and_line_ends_arrive_as_they_were() -> None:
+    raw = good() + b".\r\n..\r\n.a\r\n\r\n.\r\n"
+    with Mailbox(judge=False) as box:
+        once(box.relay(), raw)
+        once(box.relay(), b".first\r\n")
+    assert [got.raw for got in box.messages] == [raw, b".first\r\n"]
+
+
+def test_a_log_in_without_tls_is_not_sent() -> None:
+    with Mailbox() as box, pytest.raises(Trouble, match="no TLS"):
+        once(box.relay(username="u", password="secret word"))
+    assert box.stages["connect"] == 0
+
+
+def test_starttls_is_required_not_hoped_for() -> None:
+    with Mailbox() as box, pytest.raises(Trouble):
+        once(box.relay(security="starttls"))
+    assert box.stages["mail"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "good_name"),
+    [("localhost", True, True), ("other.example", True, False), ("localhost", False, True)],
+)
+def test_tls_is_verified_by_chain_and_name(name: str, trusted: bool, good_name: bool) -> None:
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert(name).configure_cert(server)
+    if trusted:
+        authority.configure_trust(client)
+
+    async def talk() -> Outcome:
+        from mailbox import _Recorder
+
+        recorder = _Recorder(lambda got: None, None)
+        listening = await asyncio.start_server(recorder._talk, "127.0.0.1", 0, ssl=server)
+        port = listening.sockets[0].getsockname()[1]
+        try:
+            relay = RelayConfig(name="tls", host="localhost", port=port, security="tls")
+            connection = await connect(relay, "client.example", SHORT, client)
+            outcome = await connection.send("a@b.example", "ann@example.org", good(), always)
+            await connection.close()
+            return outcome
+        finally:
+            listening.close()
+
+    if trusted and good_name:
+        assert isinstance(asyncio.run(talk()), Accepted)
+    else:
+        with pytest.raises(Trouble):
+            asyncio.run(talk())
