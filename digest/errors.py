@@ -5,6 +5,7 @@ DigestError
 ├── UsageError           the command or request asks for something that is not there or not allowed
 │   ├── NotFound         no such edition, issue, article, source, list, subscriber or template
 │   └── Declared         the row is declared in config.toml and is changed there, not here
+├── TemplateError        a template or a line typed by staff can't be rendered: where, what
 ├── NothingToDo          the work asked for is already done, or there is none
 ├── NeedsDecision        a person has to decide before this goes on
 │   └── IllegalMove      a state that does not lead to the one asked for
@@ -42,6 +43,10 @@ class NotFound(UsageError):
 
 class Declared(UsageError):
     """This is declared in config.toml: change it there."""
+
+
+class TemplateError(DigestError):
+    """The template can't be rendered."""
 
 
 class NothingToDo(DigestError):

@@ -1,0 +1,139 @@
+"""An issue or a letter as what is sent: subject, preheader, HTML, text. Values in, values out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from digest.blanks import Blank, blank
+from digest.compose.content import IssueContent
+from digest.templating import Templates
+from digest.templating.filters import Links
+from digest.templating.inspection import Document, forbidden
+from digest.templating.text import clean, folded
+
+MAX_HTML = 90_000  # bytes; Gmail cuts at about 102,000 (A-09)
+_FILLED = 250  # bytes that a filled blank may take
+_ARTICLE = 2_000  # bytes of an article, roughly; how many are trimmed before the next look
+_MARKDOWN = {"intro", "outro", "body"}
+_ADDRESSES = {"url", "web_url", "subscribe_url"}
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_UNREADABLE = (".webp", ".avif", ".svg", ".heic")  # not shown by Outlook on Windows (A-16)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What everybody gets, with blanks; `problems` are sentences, and mail that has some must not go out."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    problems: tuple[str, ...] = ()
+    trimmed: int = 0  # articles left to the web because the HTML would be cut by mail readers
+
+
+def render(content: IssueContent, templates: Templates, template: str, blank_word: str) -> Rendered:
+    """The issue in both parts; one MJML compile, and a few more only where articles have to be trimmed to 90,000 bytes.
+
+    NotFound if there is no such template, TemplateError if it can't be rendered.
+    """
+    content, more = _inert(content), 0
+    while True:
+        rendered = _rendered(template, _context(content, more), templates, blank_word)
+        size, left = _size(rendered.html, blank_word), sum(len(section.articles) for section in content.sections)
+        if size <= MAX_HTML or not left:
+            return replace(rendered, trimmed=more, problems=rendered.problems + _too_large(size))
+        for _ in range(min(left, 1 + (size - MAX_HTML) // _ARTICLE)):
+            content, more = _without_lowest(content), more + 1
+
+
+def render_letter(kind: str, context: Mapping[str, object], templates: Templates, blank_word: str) -> Rendered:
+    """A letter to one person, in both parts.
+
+    `kind` "confirm" needs site, list_title, subject; "notice" needs site, subject, body (Markdown). Both may have
+    preheader, language ("en") and direction ("ltr").
+    """
+    given = {"language": "en", "direction": "ltr", "preheader": "", **context}
+    return _rendered(kind, {name: _inert_field(name, value) for name, value in given.items()}, templates, blank_word)
+
+
+def _context(content: IssueContent, more: int) -> Mapping[str, object]:
+    return {
+        "issue": content,
+        "site": content.site,
+        "subject": content.subject,
+        "preheader": content.preheader,
+        "language": content.language,
+        "direction": content.direction,
+        "more": more,
+    }
+
+
+def _rendered(template: str, context: Mapping[str, object], templates: Templates, word: str) -> Rendered:
+    blanks = {name.value: blank(word, name) for name in Blank}
+    whole = {**context, "blanks": MappingProxyType(blanks), "links": Links()}
+    html = templates.mjml(template, whole)
+    text = re.sub(r"\n{3,}", "\n\n", templates.text(template, whole)).strip("\n") + "\n"
+    problems = forbidden(html, tuple(blanks.values())) + _missing_links(html, text)
+    return Rendered(str(context["subject"]), str(context["preheader"]), html, text, problems)
+
+
+def _missing_links(html: str, text: str) -> tuple[str, ...]:
+    there = set(text.split())
+    missing = dict.fromkeys(href for href, _ in Document(html).links if href not in there)
+    return tuple(f"the text part lacks a link of the HTML part: {href[:80]}" for href in missing)
+
+
+def _size(html: str, word: str) -> int:
+    return len(html.encode()) + _FILLED * html.count(f"b{word}x")
+
+
+def _too_large(size: int) -> tuple[str, ...]:
+    return (f"the HTML has {size:,} bytes: mail readers cut after {MAX_HTML:,}",) if size > MAX_HTML else ()
+
+
+def _without_lowest(content: IssueContent) -> IssueContent:
+    """The content without the last article of its longest section."""
+    longest = max(content.sections, key=lambda section: len(section.articles))
+    shorter = (
+        replace(section, articles=section.articles[:-1]) if section is longest else section
+        for section in content.sections
+    )
+    return replace(content, sections=tuple(section for section in shorter if section.articles))
+
+
+def _inert(value: T) -> T:
+    """`value` with texts of one line, and without addresses that are not for the web: nothing a feed says can act."""
+    if is_dataclass(value) and not isinstance(value, type):
+        changes: dict[str, Any] = {}
+        for field in fields(value):
+            changes[field.name] = _inert_field(field.name, getattr(value, field.name))
+        return replace(value, **changes)
+    if isinstance(value, tuple):
+        return tuple(map(_inert, value))  # type: ignore[return-value]
+    return value
+
+
+def _inert_field(name: str, value: object) -> object:
+    if isinstance(value, str):
+        if name in _ADDRESSES:
+            return value if _on_the_web(value) else ""
+        if name == "postal_address":
+            return ", ".join(line.strip(" ,") for line in value.splitlines() if line.strip(" ,"))
+        return clean(value) if name in _MARKDOWN else folded(value)
+    return _inert(value)
+
+
+def _on_the_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"[\s<>\"\x00-\x20]", url)

@@ -1,0 +1,157 @@
+"""The filters that templates may use; all other callables are refused by the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import nh3
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from digest.templating.text import columns, folded, wrapped
+
+_SCHEMES = {"http", "https", "mailto"}
+_TAGS = {"p", "a", "strong", "em", "ul", "ol", "li", "br", "blockquote"}
+
+
+class Lines(str):
+    """Text of several lines that the text part keeps as they are; other strings are folded to one."""
+
+    __slots__ = ()
+
+
+class Links:
+    """The links of a text part, numbered from 1 in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        self._urls: list[str] = []
+
+    def number(self, url: str) -> int:
+        """The number of `url`, a new one if it was not seen before."""
+        if url not in self._urls:
+            self._urls.append(url)
+        return self._urls.index(url) + 1
+
+    def __iter__(self) -> Any:
+        return iter(tuple(self._urls))
+
+
+@pass_context
+def day(context: Context, value: date, language: str | None = None) -> str:
+    """`value` in words, "Friday, November 20, 2026", in `language` or the context's; English where it is unknown."""
+    tag = language or str(context.get("language") or "en")
+    return format_date(value, format="full", locale=locale(tag))
+
+
+def locale(tag: str) -> Locale:
+    """The locale of a BCP 47 tag: the tag's language where the rest is unknown, English where all is."""
+    for candidate in (tag, tag.partition("-")[0]):
+        try:
+            return Locale.parse(candidate, sep="-")
+        except (ValueError, UnknownLocaleError):
+            continue
+    return Locale("en")
+
+
+def markdown(source: str, paragraph: str = "", link: str = "", item: str = "") -> Markup:
+    """CommonMark as safe HTML: no HTML of its own, no images, links to http, https and mailto alone.
+
+    `paragraph`, `link` and `item` are the style attributes of p, a and li.
+    """
+    styles = {"p": paragraph, "a": link, "li": item}
+    safe = nh3.clean(
+        _parser().render(source),
+        tags=_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes=_SCHEMES,
+        link_rel=None,
+        set_tag_attribute_values={tag: {"style": style} for tag, style in styles.items() if style},
+    )
+    return Markup(safe.strip())  # noqa: S704 - nh3 has just made it safe
+
+
+@pass_context
+def plain(context: Context, source: str) -> Lines:
+    """CommonMark as wrapped text; links become numbers of the list of links at the end."""
+    blocks: list[str] = []
+    marks: list[str] = []
+    for token in _parser().parse(source):
+        if token.type == "list_item_open":
+            marks.append(f"{token.info}. " if token.info else "- ")
+        elif token.type in {"inline", "fence", "code_block"}:
+            mark = marks.pop() if marks else ""
+            blocks.append(wrapped(mark + _words(context, token)))
+    return Lines("\n\n".join(blocks))
+
+
+def _words(context: Context, token: Token) -> str:
+    if token.children is None:
+        return token.content.rstrip("\n")
+    parts: list[str] = []
+    targets: list[str] = []
+    for child in token.children:
+        if child.type == "link_open":
+            targets.append(str(child.attrs["href"]))
+        elif child.type == "link_close":
+            parts.append(f" {ref(context, targets.pop())}")
+        elif child.type == "hardbreak":
+            parts.append("\n")
+        else:
+            parts.append(" " if child.type == "softbreak" else child.content)
+    return "".join(parts)
+
+
+@pass_context
+def ref(context: Context, url: str) -> str:
+    """The number of `url` in the text part's list of links: "[3]"."""
+    return f"[{context['links'].number(url)}]"
+
+
+def heading(title: str, underline: str = "-") -> Lines:
+    """`title` on a line of its own (or several), underlined."""
+    title = wrapped(folded(title))
+    return Lines(f"{title}\n{underline * max(map(columns, title.split(chr(10))))}")
+
+
+def wrap(text: str, indent: int = 0) -> Lines:
+    """`text` as lines of at most 76 columns, each indented."""
+    return Lines(wrapped(" " * indent + folded(text)))
+
+
+def host(url: str) -> str:
+    """The host of `url`, without "www."."""
+    return url.partition("://")[2].partition("/")[0].removeprefix("www.")
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).disable(["image", "html_block", "html_inline", "hr"])
+    parser.validateLink = lambda url: url.partition(":")[0].lower() in _SCHEMES  # type: ignore[method-assign]
+    # The outline of the mail is the template's: a heading typed by staff is a bold paragraph.
+    parser.add_render_rule("heading_open", lambda *_: "<p><strong>")
+    parser.add_render_rule("heading_close", lambda *_: "</strong></p>\n")
+    return parser
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "day": day,
+    "heading": heading,
+    "host": host,
+    "markdown": markdown,
+    "plain": plain,
+    "ref": ref,
+    "wrap": wrap,
+}
+
+# Of Jinja's own: those that neither reach attributes by name (attr, map, groupby) nor format nor multiply text.
+BUILT_IN: Iterable[str] = [
+    *("abs", "batch", "capitalize", "count", "d", "default", "e", "escape", "first", "forceescape", "join", "last"),
+    *("length", "list", "lower", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr"),
+    *("slice", "sort", "string", "title", "trim", "truncate", "upper", "urlencode"),
+]

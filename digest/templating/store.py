@@ -1,0 +1,96 @@
+"""The templates of a folder: looked up by name, never by path (S-D6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+from mjml import mjml2html
+
+import digest
+from digest.errors import NotFound, TemplateError
+from digest.templating.sandbox import Sandbox, only_constant_includes
+from digest.templating.text import characters, clean, numeric
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_STYLE = re.compile(r"(<mj-style\b.*?</mj-style>)", re.DOTALL)
+
+
+def template_root() -> Path:
+    """The shipped templates: inside the package when installed, beside it in a checkout."""
+    package = Path(digest.__file__).parent
+    packaged = package / "templates"
+    return packaged if packaged.is_dir() else package.parent / "templates"
+
+
+class Templates:
+    """Every template of `root`, each replaced by that of the same name in `overrides`; listed once, at start."""
+
+    def __init__(self, root: Path, overrides: Path | None = None) -> None:
+        self._paths = _listed(root) | (_listed(overrides) if overrides else {})
+        self._sandbox = Sandbox(jinja2.FunctionLoader(self._source))
+
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """The names that can be asked for, sorted: `names("email", ".mjml.j2")`."""
+        found = [name.removeprefix(f"{folder}/").removesuffix(suffix) for name in self._paths if name.endswith(suffix)]
+        return sorted(name for name in found if _NAME.fullmatch(name))
+
+    def text(self, name: str, context: Mapping[str, object]) -> str:
+        """The plain text of email/`name`.txt.j2."""
+        return self._render("email", name, ".txt.j2", context)
+
+    def mjml(self, name: str, context: Mapping[str, object]) -> str:
+        """The HTML of email/`name`.mjml.j2: Jinja first, then one MJML compile.
+
+        Everything non-ASCII travels through MJML as numeric references, so text and attributes arrive as they were.
+        """
+        source = self._render("email", name, ".mjml.j2", context)
+        parts = _STYLE.split(clean(source))
+        safe = "".join(part if part.startswith("<mj-style") else numeric(part) for part in parts)
+        try:
+            return characters(mjml2html(safe, fonts={}))  # fonts: none is fetched from elsewhere
+        except ValueError as error:
+            raise TemplateError(f"template {name}.mjml.j2: not valid MJML: {error}") from error
+
+    def page(self, name: str, context: Mapping[str, object]) -> str:
+        """The HTML of pages/`name`.html.j2."""
+        return self._render("pages", name, ".html.j2", context)
+
+    def _render(self, folder: str, name: str, suffix: str, context: Mapping[str, object]) -> str:
+        full = f"{folder}/{name}{suffix}"
+        if not _NAME.fullmatch(name) or full not in self._paths:
+            known = ", ".join(self.names(folder, suffix)) or "none"
+            raise NotFound(f"there is no template {name[:64]!r} among the {folder} templates ({known})")
+        try:
+            return self._sandbox.get_template(full).render(context)
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            raise TemplateError(f"template {full}, line {_line(error)}: {_said(error)}") from error
+
+    def _source(self, name: str) -> str | None:
+        path = self._paths.get(name)
+        if path is None:
+            return None
+        source = path.read_text(encoding="utf-8")
+        only_constant_includes(self._sandbox.parse(source, name))
+        return source
+
+
+def _listed(root: Path) -> dict[str, Path]:
+    return {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.j2")) if path.is_file()}
+
+
+def _said(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"{error.lineno} of {error.name}"
+    trace, where = error.__traceback__, "?"
+    while trace:  # Jinja maps its frames to the template's lines; the innermost names the place
+        if trace.tb_frame.f_code.co_filename.endswith(".j2") or "__jinja_template__" in trace.tb_frame.f_globals:
+            where = str(trace.tb_lineno)
+        trace = trace.tb_next
+    return where
