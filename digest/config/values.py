@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-_NONE: Mapping[str, str] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class SiteConfig:
     language: str = "en"  # BCP 47
     timezone: str = "UTC"  # IANA
     postal_address: str = ""  # required before anything is sent (L-01)
-    social: Mapping[str, str] = _NONE  # label -> URL, in the order of the file
+    social: Mapping[str, str] = field(default_factory=_nothing)  # label -> URL, in the order of the file
     logo: str | None = None  # https URL of a PNG or JPEG
 
 
@@ -159,9 +162,9 @@ class RankingConfig:
     """Weights of the score, see docs/ranking.md."""
 
     half_life_h: float = 72.0  # an article this much older counts half
-    kinds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # kind -> weight, default 1
-    sections: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    authors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    kinds: Mapping[str, float] = field(default_factory=_nothing)  # kind -> weight, default 1
+    sections: Mapping[str, float] = field(default_factory=_nothing)
+    authors: Mapping[str, float] = field(default_factory=_nothing)
     image: float = 1.1  # weight of an article with an image: the lead needs one
     floor: float = 0.0  # articles that score less are left out
     max_per_source: int | None = None
