@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import Session
 
 from digest.errors import ConfigError, DatabaseUnavailable
@@ -86,7 +86,10 @@ def writing(engine: Engine) -> Iterator[Session]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours.
+        if type(error) not in (OperationalError, DatabaseError):
+            raise
         raise DatabaseUnavailable(f"the database can't be used now: {_first_line(error.orig)}") from error
 
 
@@ -100,13 +103,41 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
+def version(engine: Engine) -> str | None:
+    """The version of the schema in the database, None when there is no schema yet."""
+    with _translated(), engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
+
+
+def versions() -> list[str]:
+    """The versions of the schema that this program knows, oldest first."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*.py"))
+
+
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the present version; harmless when it is."""
+    """Bring the schema to the present version; harmless and quick when it is.
+
+    DatabaseUnavailable if the database was made by a newer program.
+    """
+    known, present = versions(), version(engine)
+    if present == known[-1]:
+        return
+    if present is not None and present not in known:
+        raise DatabaseUnavailable(
+            f"the database has schema {present}, this program knows schemas up to {known[-1]}: upgrade the program",
+        )
     from alembic import command
     from alembic.config import Config as AlembicConfig
 
     settings = AlembicConfig()
     settings.set_main_option("script_location", "digest:migrations")
-    with engine.execution_options(digest_writing=True).begin() as connection:
+    with _translated(), engine.execution_options(digest_writing=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Programs that start together take turns, as SQLite's lock makes them.
+            connection.execute(text("SELECT pg_advisory_xact_lock(7263548)"))
         settings.attributes["connection"] = connection
         command.upgrade(settings, "head")

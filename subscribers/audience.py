@@ -121,6 +121,12 @@ def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
     return "" if row.status == Status.CONFIRMED else str(row.status)
 
 
+def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
+    """Where the address is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
+    row = table(Suppression)
+    return set(session.execute(select(row.c.scope).where(row.c.hash == email_hash)).scalars())
+
+
 def _wanted() -> ColumnElement[bool]:
     return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), ~_suppressed())
 

@@ -7,23 +7,34 @@ however many lists were ticked: the button confirms all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
 from subscribers.addresses import Address, hash_address, normalise, tidy_name
-from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
+from subscribers.answering import Answer, Outcome, confirm, decline
+from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
 from subscribers.errors import NoConsent
-from subscribers.leaving import keep_away
-from subscribers.models import Confirmation, MailingList, Status, Subscriber, Subscription, Suppression
-from subscribers.rows import Proof, changed, insert_missing, record
-from subscribers.tokens import HANDLE_BYTES, Claim, Purpose
+from subscribers.models import Confirmation, MailingList, Status, Subscriber, Subscription
+from subscribers.rows import Proof, insert_missing, move, record
+from subscribers.tokens import HANDLE_BYTES
+
+__all__ = [
+    "Answer",
+    "Joined",
+    "Outcome",
+    "Send",
+    "SignUp",
+    "admit",
+    "confirm",
+    "decline",
+    "join",
+]
 
 CONFIRM_WITHIN = timedelta(days=7)
 CAPS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))  # confirm mails an address gets, over all lists (S-B15)
@@ -31,7 +42,6 @@ CAPS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))  # confirm mails an a
 _LONGEST_EMAIL = 320  # characters of what was typed that are kept as proof
 _LONGEST_URL = 2_000
 _LONGEST_TEXT = 4_000
-_LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -63,24 +73,6 @@ class Joined:
     """What a sign-up asks for: no more than one letter, and none that would tell who is known here."""
 
     sends: tuple[Send, ...] = ()
-
-
-class Outcome(StrEnum):
-    """What came of pressing a button in a confirm mail."""
-
-    DONE = "done"  # now, or by an earlier press of the same button
-    STALE = "stale"  # expired, replaced by a later mail, already answered otherwise, or never ours
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An outcome and the lists it is about (none when stale)."""
-
-    outcome: Outcome
-    list_ids: tuple[str, ...] = ()
-
-
-STALE = Answer(Outcome.STALE)
 
 
 def join(
@@ -140,7 +132,7 @@ def admit(
     address = normalise(sign_up.email)
     list_ids = open_lists(session, sign_up.list_ids, private=True)
     away = suppressed_scopes(session, hash_address(key, address.normalised))
-    if EVERYWHERE in away:
+    if away & {EVERYWHERE, CONFIRM_MAILS}:
         return dict.fromkeys(list_ids, "suppressed")
     person = find_or_make(session, address, key=key, now=now, random_bytes=random_bytes)
     if Status.CONFIRMED not in _standing(session, person).values():
@@ -151,50 +143,6 @@ def admit(
     }
 
 
-def confirm(session: Session, claim: Claim, *, ip: str = "", now: datetime, message_id: str = "") -> Answer:
-    """The button of a confirm mail was pressed: confirm the subscriptions that mail was about.
-
-    Only the latest mail of a subscription works, for CONFIRM_WITHIN, once; pressing the same button again is as
-    well (S-B11), until the person leaves. `message_id` is the mail's, for the proof.
-    """
-    asked = _claimed(session, claim, Purpose.CONFIRM)
-    if asked is None:
-        return STALE
-    away = suppressed_scopes(session, asked.email_hash)
-    if EVERYWHERE in away:
-        return STALE
-    standing = [request for request in asked.requests if request.stands and request.list_id not in away]
-    for request in standing:
-        if request.status == Status.PENDING and request.used_at is None and now < request.expires_at:
-            _settle(session, asked, request, Status.CONFIRMED, now)
-            proof = Proof(asked.subscriber_id, request.list_id, "confirmed", "page", now, asked.email, ip=ip)
-            record(session, replace(proof, message_id=message_id))
-            request.status = Status.CONFIRMED
-    confirmed = {request.id: request.list_id for request in standing if request.status == Status.CONFIRMED}
-    return Answer(Outcome.DONE, tuple(confirmed.values())) if asked.confirmation_id in confirmed else STALE
-
-
-def decline(session: Session, claim: Claim, *, now: datetime, ip: str = "", method: str = "page") -> Answer:
-    """ "I did not ask": what is pending of that mail is off, and the address gets no confirm mail ever again (S-B16).
-
-    Works at any time, on old mails too, and never ends a subscription that the person confirmed. `method` is page
-    or one-click (H-13). Says DONE whenever the claim is ours, once or a thousand times.
-    """
-    asked = _claimed(session, claim, Purpose.DECLINE)
-    if asked is None:
-        return STALE
-    lists = tuple(request.list_id for request in asked.requests)
-    mine = next(request for request in asked.requests if request.id == asked.confirmation_id)
-    if mine.used_at is not None or mine.status == Status.CONFIRMED:
-        return Answer(Outcome.DONE, lists)
-    for request in asked.requests:
-        if request.status == Status.PENDING and request.used_at is None:
-            _settle(session, asked, request, Status.DECLINED, now)
-            record(session, Proof(asked.subscriber_id, request.list_id, "declined", method, now, asked.email, ip=ip))
-    keep_away(session, asked.email_hash, CONFIRM_MAILS, "did not ask", now)
-    return Answer(Outcome.DONE, lists)
-
-
 def open_lists(session: Session, list_ids: Iterable[str], *, private: bool) -> list[str]:
     """Those of `list_ids` that can be joined, once each, in the order given."""
     asked = tuple(dict.fromkeys(list_ids))
@@ -203,11 +151,6 @@ def open_lists(session: Session, list_ids: Iterable[str], *, private: bool) -> l
         rows = rows.where(col(MailingList.public))
     known = set(session.execute(rows).scalars())
     return [list_id for list_id in asked if list_id in known]
-
-
-def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
-    """Where the address is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
-    return set(session.execute(select(col(Suppression.scope)).where(col(Suppression.hash) == email_hash)).scalars())
 
 
 def find_or_make(
@@ -262,7 +205,7 @@ def _make_pending(session: Session, subscriber_id: int, list_id: str, now: datet
     if insert_missing(session, Subscription, _subscription(subscriber_id, list_id, Status.PENDING, created_at=now)):
         return True
     # left_at stays: that this person left once is forgotten only when they confirm again.
-    return _move(session, subscriber_id, list_id, (Status.UNSUBSCRIBED, Status.DECLINED), status=Status.PENDING)
+    return move(session, subscriber_id, list_id, (Status.UNSUBSCRIBED, Status.DECLINED), status=Status.PENDING)
 
 
 def _admit_to(session: Session, subscriber_id: int, list_id: str, sign_up: SignUp, now: datetime) -> str:
@@ -277,7 +220,7 @@ def _admit_to(session: Session, subscriber_id: int, list_id: str, sign_up: SignU
             return "unchanged"
         if before.status != Status.PENDING or before.left_at is not None:
             return "left"
-        _move(session, subscriber_id, list_id, (Status.PENDING,), status=Status.CONFIRMED, confirmed_at=now)
+        move(session, subscriber_id, list_id, (Status.PENDING,), status=Status.CONFIRMED, confirmed_at=now)
         outcome = "updated"
     _record_sign_up(session, subscriber_id, list_id, sign_up, action="imported", method="command", now=now)
     return outcome
@@ -285,87 +228,6 @@ def _admit_to(session: Session, subscriber_id: int, list_id: str, sign_up: SignU
 
 def _subscription(subscriber_id: int, list_id: str, status: Status, **values: Any) -> dict[str, Any]:
     return Subscription(subscriber_id=subscriber_id, list_id=list_id, status=status, **values).model_dump()
-
-
-def _move(session: Session, subscriber_id: int, list_id: str, before: Collection[Status], **values: Any) -> bool:
-    row = table(Subscription)
-    mine = row.c.subscriber_id == subscriber_id, row.c.list_id == list_id, row.c.status.in_(before)
-    return changed(session, update(row).where(*mine).values(**values)) == 1
-
-
-@dataclass
-class _Request:
-    """A row of Confirmation with what has become of it."""
-
-    id: int
-    list_id: str
-    expires_at: datetime
-    used_at: datetime | None
-    declined_at: datetime | None
-    status: str
-    newest_id: int
-
-    @property
-    def stands(self) -> bool:
-        return self.id == self.newest_id and self.declined_at is None
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A confirm mail that somebody answers: whose it was, and the requests that went out with it."""
-
-    confirmation_id: int
-    subscriber_id: int
-    email: str
-    email_hash: str
-    requests: tuple[_Request, ...]
-
-
-def _claimed(session: Session, claim: Claim, purpose: Purpose) -> _Asked | None:
-    number = claim.subject
-    if claim.purpose is not purpose or not (number.isascii() and number.isdecimal()) or int(number[:12]) > _LARGEST_ID:
-        return None
-    request, person = table(Confirmation), table(Subscriber)
-    found = session.execute(
-        select(request.c.id, request.c.created_at, person.c.id.label("person"), person.c.email, person.c.email_hash)
-        .join_from(request, person, person.c.id == request.c.subscriber_id)
-        .where(request.c.id == int(number[:12]), person.c.handle == claim.handle, person.c.erasing_at.is_(None))
-        .with_for_update(of=person)
-    ).one_or_none()
-    if found is None:
-        return None
-    requests = _requests(session, found.person, found.created_at)
-    return _Asked(found.id, found.person, found.email, found.email_hash, requests)
-
-
-def _requests(session: Session, subscriber_id: int, created_at: datetime) -> tuple[_Request, ...]:
-    request, place = table(Confirmation), table(Subscription)
-    newer = table(Confirmation).alias("newer")
-    newest = (
-        select(func.max(newer.c.id))
-        .where(newer.c.subscriber_id == request.c.subscriber_id, newer.c.list_id == request.c.list_id)
-        .scalar_subquery()
-    )
-    columns = request.c.id, request.c.list_id, request.c.expires_at, request.c.used_at, request.c.declined_at
-    on_list = place.c.subscriber_id == request.c.subscriber_id, place.c.list_id == request.c.list_id
-    rows = session.execute(
-        select(*columns, place.c.status, newest.label("newest_id"))
-        .join_from(request, place, and_(*on_list))
-        .where(request.c.subscriber_id == subscriber_id, request.c.created_at == created_at)
-        .order_by(request.c.id)
-    )
-    return tuple(_Request(**row._mapping) for row in rows)
-
-
-def _settle(session: Session, asked: _Asked, request: _Request, status: Status, now: datetime) -> None:
-    row = table(Confirmation)
-    if status == Status.CONFIRMED:
-        session.execute(update(row).where(row.c.id == request.id).values(used_at=now))
-        dates: dict[str, Any] = {"confirmed_at": now, "left_at": None}
-    else:
-        session.execute(update(row).where(row.c.id == request.id).values(declined_at=now))
-        dates = {"left_at": now}
-    _move(session, asked.subscriber_id, request.list_id, (Status.PENDING,), status=status, **dates)
 
 
 def _record_sign_up(

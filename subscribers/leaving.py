@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from subscribers.addresses import hash_address
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
 from subscribers.columns import table
 from subscribers.models import Status, Subscriber, Subscription, Suppression
-from subscribers.rows import Proof, changed, insert_missing, record
+from subscribers.rows import Proof, changed, insert_missing, move, record
 
 _ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
 
@@ -79,13 +79,4 @@ def unsuppress(session: Session, normalised: str, *, key: bytes, scope: str = EV
 
 
 def _end(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:
-    row = table(Subscription)
-    return (
-        changed(
-            session,
-            update(row)
-            .where(row.c.subscriber_id == subscriber_id, row.c.list_id == list_id, row.c.status.in_(_ON_A_LIST))
-            .values(status=Status.UNSUBSCRIBED, left_at=now),
-        )
-        == 1
-    )
+    return move(session, subscriber_id, list_id, _ON_A_LIST, status=Status.UNSUBSCRIBED, left_at=now)

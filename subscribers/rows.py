@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, Insert, Table
+from sqlalchemy import CursorResult, Executable, Insert, Table, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
 from subscribers.columns import table
-from subscribers.models import Consent
+from subscribers.models import Consent, Status, Subscription
 
 
 def insert_or_ignore(dialect: str, into: Table) -> Insert:
@@ -32,9 +32,16 @@ def insert_missing(session: Session, model: type[SQLModel], values: Mapping[str,
 
 def changed(session: Session, statement: Executable) -> int:
     """Run a Core statement that writes; the number of rows it changed."""
-    result = session.execute(statement)
+    result = session.execute(statement, execution_options={"preserve_rowcount": True})
     assert isinstance(result, CursorResult)
     return result.rowcount
+
+
+def move(session: Session, subscriber_id: int, list_id: str, before: Collection[Status], **values: Any) -> bool:
+    """Change a subscription if its status is one of `before`; false if it was not, or is not there."""
+    row = table(Subscription)
+    mine = row.c.subscriber_id == subscriber_id, row.c.list_id == list_id, row.c.status.in_(before)
+    return changed(session, update(row).where(*mine).values(**values)) == 1
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from digest.blanks import Blank, blank
-from digest.compose.content import IssueContent
+from digest.compose.content import ArticleContent, IssueContent
 from digest.templating import Templates
 from digest.templating.filters import Links
 from digest.templating.inspection import Document, forbidden
@@ -115,6 +115,8 @@ def _inert(value: T) -> T:
         changes: dict[str, Any] = {}
         for field in fields(value):
             changes[field.name] = _inert_field(field.name, getattr(value, field.name))
+        if isinstance(value, ArticleContent) and value.picture and not _shown(value.picture.url):
+            changes["picture"] = None
         return replace(value, **changes)
     if isinstance(value, tuple):
         return tuple(map(_inert, value))  # type: ignore[return-value]
@@ -129,6 +131,15 @@ def _inert_field(name: str, value: object) -> object:
             return ", ".join(line.strip(" ,") for line in value.splitlines() if line.strip(" ,"))
         return clean(value) if name in _MARKDOWN else folded(value)
     return _inert(value)
+
+
+def _shown(url: str) -> bool:
+    """Whether mail readers show an image of this address (A-13, A-16)."""
+    if not _on_the_web(url):
+        return False
+    parts = urlsplit(url)
+    safe = parts.scheme == "https" or parts.hostname in _LOOPBACK
+    return safe and not parts.path.lower().endswith(_UNREADABLE)
 
 
 def _on_the_web(url: str) -> bool:

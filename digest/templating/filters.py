@@ -8,7 +8,8 @@ from typing import Any
 
 import nh3
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markdown_it import MarkdownIt
@@ -18,6 +19,7 @@ from markupsafe import Markup
 from digest.templating.text import columns, folded, wrapped
 
 _SCHEMES = {"http", "https", "mailto"}
+ISOLATES = ("\u2068", "\u2069")
 _TAGS = {"p", "a", "strong", "em", "ul", "ol", "li", "br", "blockquote"}
 
 
@@ -48,6 +50,23 @@ def day(context: Context, value: date, language: str | None = None) -> str:
     """`value` in words, "Friday, November 20, 2026", in `language` or the context's; English where it is unknown."""
     tag = language or str(context.get("language") or "en")
     return format_date(value, format="full", locale=locale(tag))
+
+
+@pass_context
+def brief_day(context: Context, value: date) -> str:
+    """`value` without its year, "Nov 20", in the context's language."""
+    return str(format_skeleton("MMMd", value, locale=locale(str(context.get("language") or "en"))))
+
+
+@pass_context
+def names(context: Context, bylines: Iterable[Any]) -> str:
+    """Who wrote it: "A, B (Organisation), and C" in the context's language; names in another script stay whole."""
+    before, after = ISOLATES if context.get("direction") == "rtl" else ("", "")
+    people = [
+        f"{before}{byline.name}{after}" + (f" ({before}{byline.organisation}{after})" if byline.organisation else "")
+        for byline in bylines
+    ]
+    return format_list(people, locale=locale(str(context.get("language") or "en")))
 
 
 def locale(tag: str) -> Locale:
@@ -125,6 +144,11 @@ def wrap(text: str, indent: int = 0) -> Lines:
     return Lines(wrapped(" " * indent + folded(text)))
 
 
+def lines(text: str) -> Lines:
+    """The lines that a macro of the text part wrote, without empty ones; each is already wrapped."""
+    return Lines("\n".join(line for line in text.split("\n") if line.strip()))
+
+
 def host(url: str) -> str:
     """The host of `url`, without "www."."""
     return url.partition("://")[2].partition("/")[0].removeprefix("www.")
@@ -140,10 +164,13 @@ def _parser() -> MarkdownIt:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "brief_day": brief_day,
     "day": day,
     "heading": heading,
     "host": host,
+    "lines": lines,
     "markdown": markdown,
+    "names": names,
     "plain": plain,
     "ref": ref,
     "wrap": wrap,
@@ -151,7 +178,21 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 
 # Of Jinja's own: those that neither reach attributes by name (attr, map, groupby) nor format nor multiply text.
 BUILT_IN: Iterable[str] = [
-    *("abs", "batch", "capitalize", "count", "d", "default", "e", "escape", "first", "forceescape", "join", "last"),
+    *(
+        "abs",
+        "batch",
+        "capitalize",
+        "count",
+        "d",
+        "default",
+        "e",
+        "escape",
+        "first",
+        "forceescape",
+        "int",
+        "join",
+        "last",
+    ),
     *("length", "list", "lower", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr"),
     *("slice", "sort", "string", "title", "trim", "truncate", "upper", "urlencode"),
 ]

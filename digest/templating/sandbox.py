@@ -34,6 +34,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             auto_reload=False,
         )
         self.filters = {name: JINJA_FILTERS[name] for name in BUILT_IN} | dict(FILTERS)
+        self.policies["truncate.leeway"] = 0
         self.globals = {"namespace": Namespace}
 
     def is_safe_callable(self, obj: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from mjml import mjml2html
@@ -36,6 +37,10 @@ class Templates:
         """The names that can be asked for, sorted: `names("email", ".mjml.j2")`."""
         found = [name.removeprefix(f"{folder}/").removesuffix(suffix) for name in self._paths if name.endswith(suffix)]
         return sorted(name for name in found if _NAME.fullmatch(name))
+
+    def constants(self, path: str) -> Mapping[str, Any]:
+        """What `path` ("email/parts/tokens.j2") sets at its top: the palette, the words."""
+        return vars(self._sandbox.get_template(path).module)
 
     def text(self, name: str, context: Mapping[str, object]) -> str:
         """The plain text of email/`name`.txt.j2."""

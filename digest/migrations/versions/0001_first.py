@@ -401,3 +401,37 @@ def upgrade() -> None:
     op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
     op.create_index("ix_delivery_slice", "delivery", ["slice_id", "state"], unique=False)
     # ### end Alembic commands ###
+    # --- triggers ---
+    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
+
+
+# The record of consent is proof: nothing is changed in it, and rows go only with a person who is being erased.
+# On SQLite a REPLACE deletes without asking the trigger for deletes, so it is refused as the insert that it is.
+APPEND_ONLY = {
+    "sqlite": (
+        """CREATE TRIGGER consent_is_not_changed BEFORE UPDATE ON consent
+        BEGIN SELECT RAISE(ABORT, 'consent is append-only'); END""",
+        """CREATE TRIGGER consent_is_not_deleted BEFORE DELETE ON consent
+        WHEN (SELECT erasing_at FROM subscriber WHERE id = OLD.subscriber_id) IS NULL
+        BEGIN SELECT RAISE(ABORT, 'consent is append-only'); END""",
+        """CREATE TRIGGER consent_is_not_replaced BEFORE INSERT ON consent
+        WHEN NEW.id IS NOT NULL AND EXISTS (SELECT 1 FROM consent WHERE id = NEW.id)
+        BEGIN SELECT RAISE(ABORT, 'consent is append-only'); END""",
+    ),
+    "postgresql": (
+        """CREATE FUNCTION consent_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP = 'DELETE' THEN
+                IF (SELECT erasing_at FROM subscriber WHERE id = OLD.subscriber_id) IS NOT NULL THEN
+                    RETURN OLD;
+                END IF;
+            END IF;
+            RAISE EXCEPTION 'consent is append-only';
+        END $$""",
+        """CREATE TRIGGER consent_is_append_only BEFORE UPDATE OR DELETE ON consent
+        FOR EACH ROW EXECUTE FUNCTION consent_is_append_only()""",
+        """CREATE TRIGGER consent_is_not_emptied BEFORE TRUNCATE ON consent
+        FOR EACH STATEMENT EXECUTE FUNCTION consent_is_append_only()""",
+    ),
+}

@@ -1,0 +1,209 @@
+"""What staff add and take away by hand: sources, lists, articles. What config.toml declares is changed there alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, or_
+from sqlmodel import Session, SQLModel, col, select
+
+from digest.config.keys import TABLES
+from digest.config.kinds import Kind, Wrong, shown
+from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
+from digest.models import Article, Delivery, Edition, Sighting, Source, SourceState, people
+from digest.opml import Feed
+
+BY_HAND = "by-hand"
+
+
+def checked(table: str, **given: Any) -> dict[str, Any]:
+    """The values of options, held to what config.toml expects of the same keys; UsageError with all that is wrong."""
+    keys, read, problems = TABLES[table].keys, {}, []
+    for key, value in given.items():
+        name = key.removesuffix("_")
+        kind = keys[name]
+        assert isinstance(kind, Kind)
+        try:
+            read[TABLES[table].field(name)] = None if value is None else kind.read(value)
+        except Wrong as wrong:
+            problems.append(f"{name}: expected {wrong.expected}, got {wrong.got or shown(value)}")
+    if problems:
+        raise UsageError("; ".join(problems))
+    return read
+
+
+def source(session: Session, name: str) -> Source:
+    """The source called `name`; NotFound says what there is."""
+    found = session.get(Source, name)
+    if found is None:
+        raise _unknown(session, "source", name, Source)
+    return found
+
+
+def add_source(session: Session, url: str, now: datetime, **given: Any) -> Source:
+    """A new source, with an id made of its host when none is given; NothingToDo when the URL is one's already."""
+    values = checked("sources", url=url, **given)
+    known = session.exec(select(Source).where(Source.url == values["url"])).first()
+    if known is not None:
+        raise NothingToDo(f'the source "{known.id}" has this URL already')
+    taken = set(session.exec(select(Source.id)).all())
+    if values.get("id") in taken:
+        raise UsageError(f'id: expected a new one, got "{values["id"]}", which is a source already')
+    values["id"] = values.get("id") or _free(_slug(values["url"]), taken)
+    added = Source(**{key: value for key, value in values.items() if value is not None}, created_at=now)
+    session.add(added)
+    return added
+
+
+def remove_source(session: Session, name: str) -> bool:
+    """Take a source away: True when it is gone, False when it is switched off because articles came from it."""
+    row = source(session, name)
+    _not_declared("source", row)
+    seen = select(Sighting.source_id).where(Sighting.source_id == name)
+    if session.exec(select(Article.id).where(Article.source_id == name)).first() or session.exec(seen).first():
+        row.active, row.state = False, SourceState.OFF
+        return False
+    session.delete(row)
+    return True
+
+
+@dataclass
+class Imported:
+    """What became of the feeds of an OPML file."""
+
+    added: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)  # line, reason
+
+
+def import_feeds(session: Session, feeds: Collection[Feed], now: datetime) -> Imported:
+    """Add what is new; a URL that is there already stays as it is."""
+    done = Imported()
+    for feed in feeds:
+        more = {"kind": feed.kind, "section": feed.section, "weight": feed.weight, "max_items": feed.max_items}
+        free = feed.id if feed.id and session.get(Source, feed.id) is None else None
+        try:
+            row = add_source(session, feed.url, now, id=free, name=feed.name, language=feed.language, **more)
+        except NothingToDo:
+            done.known.append(feed.url)
+        except UsageError as error:
+            done.bad.append((feed.line, str(error)))
+        else:
+            session.flush()
+            done.added.append(row.id)
+    return done
+
+
+def mailing_list(session: Session, name: str) -> people.MailingList:
+    """The list called `name`; NotFound says what there is."""
+    found = session.get(people.MailingList, name)
+    if found is None:
+        raise _unknown(session, "list", name, people.MailingList)
+    return found
+
+
+def add_list(session: Session, now: datetime, **given: Any) -> people.MailingList:
+    """A new list; UsageError when the id is taken."""
+    values = checked("lists", **given)
+    if session.get(people.MailingList, values["id"]) is not None:
+        raise UsageError(f'id: expected a new one, got "{values["id"]}", which is a list already')
+    added = people.MailingList(**values, created_at=now)
+    session.add(added)
+    return added
+
+
+def members(session: Session, name: str) -> dict[str, int]:
+    """How many people stand on a list, by status."""
+    columns = (col(people.Subscription.status), func.count())
+    rows = session.exec(
+        select(*columns).where(people.Subscription.list_id == name).group_by(col(people.Subscription.status)),
+    )
+    return {str(status): count for status, count in rows}
+
+
+def remove_list(session: Session, name: str, *, sure: bool) -> bool:
+    """Take a list away: True when it is gone, False when it is switched off because something hangs on it.
+
+    NeedsDecision while people would lose what they get, unless `sure`.
+    """
+    row = mailing_list(session, name)
+    _not_declared("list", row)
+    confirmed = members(session, name).get(people.Status.CONFIRMED, 0)
+    if confirmed and not sure:
+        raise NeedsDecision(f'{confirmed:,} people get the list "{name}": --yes switches it off and keeps them.')
+    hanging = [Edition, people.Subscription, people.Confirmation, people.Consent, Delivery]
+    if any(session.exec(select(col(one.list_id)).where(col(one.list_id) == name).limit(1)).first() for one in hanging):  # type: ignore[attr-defined]
+        row.active = False
+        return False
+    session.delete(row)
+    return True
+
+
+def article(session: Session, name: str) -> Article:
+    """The article of that number or URL."""
+    if name.isascii() and name.isdigit():
+        found = session.get(Article, int(name)) if len(name) < 19 else None
+    else:
+        same = or_(col(Article.url) == name, col(Article.canonical_url) == name)
+        found = session.exec(select(Article).where(same)).first()
+    if found is None:
+        raise NotFound(f'there is no article "{name}" (digest articles list shows them)')
+    return found
+
+
+def add_article(session: Session, url: str, now: datetime, **given: Any) -> Article:
+    """An article that no feed brought, of the source on its host or of the source "by-hand"."""
+    address = checked("sources", url=url)["url"]
+    if session.exec(select(Article).where(or_(col(Article.url) == url, col(Article.canonical_url) == url))).first():
+        raise NothingToDo("this article is there already")
+    published = given.pop("published_at", None)
+    added = Article(
+        canonical_url=address,
+        url=address,
+        source_id=_source_of(session, address, now).id,
+        first_seen_at=now,
+        published_at=published or now,
+        available_at=max(published or now, now),
+        previous_look_at=now,
+        added_by_hand=True,
+        **given,
+    )
+    session.add(added)
+    return added
+
+
+def _source_of(session: Session, url: str, now: datetime) -> Source:
+    host = urlsplit(url).hostname
+    for row in session.exec(select(Source).order_by(col(Source.id))):
+        if urlsplit(row.url).hostname == host:
+            return row
+    found = session.get(Source, BY_HAND)
+    if found is None:
+        found = Source(id=BY_HAND, url="about:blank", active=False, state=SourceState.OFF, created_at=now)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _not_declared(word: str, row: Any) -> None:
+    if row.declared_line is not None:
+        raise Declared(f'the {word} "{row.id}" is declared in line {row.declared_line} of config.toml: change it there')
+
+
+def _unknown(session: Session, word: str, name: str, model: type[SQLModel]) -> NotFound:
+    known = sorted(session.exec(select(model.id)).all())  # type: ignore[attr-defined]
+    return NotFound(f'there is no {word} "{name}" ({", ".join(known[:20]) or "there is none"})')
+
+
+def _slug(url: str) -> str:
+    host = (urlsplit(url).hostname or "source").removeprefix("www.")
+    return re.sub(r"[^a-z0-9.-]", "-", host.lower()).strip(".-")[:58] or "source"
+
+
+def _free(wanted: str, taken: Collection[str]) -> str:
+    return next(name for n in range(1, len(taken) + 2) if (name := wanted if n == 1 else f"{wanted}-{n}") not in taken)

@@ -1,0 +1,146 @@
+"""digest articles: what was gathered, and what is added and hidden by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli import frame
+from digest.errors import UsageError
+
+app = frame.noun("What was gathered; add and hide by hand.")
+
+_Which = Annotated[str, typer.Argument(metavar="ARTICLE", help="Its number or its URL.")]
+
+
+def plain(row: Any) -> dict[str, Any]:
+    """An article as --json shows it."""
+    keys = ("id", "url", "title", "dek", "bylines", "kind", "section", "categories", "language")
+    image = {"url": row.image_url, "alt": row.image_alt, "credit": row.image_credit} if row.image_url else None
+    more = ("published_at", "first_seen_at", "hidden", "added_by_hand")
+    return (
+        {key: getattr(row, key) for key in keys}
+        | {"source": row.source_id, "image": image}
+        | {key: getattr(row, key) for key in more}
+    )
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    section: Annotated[str | None, typer.Option(help="Only of this section.")] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Only hidden ones.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest first.")] = 50,
+) -> None:
+    """Show articles, the newest first.
+
+    \b
+    Examples:
+      digest articles list
+      digest articles list --source blog --limit 10
+    """
+    from sqlmodel import col, select
+
+    from digest import db
+    from digest.models import Article
+
+    here = frame.of(ctx)
+    wanted = select(Article).where(col(Article.hidden) == hidden)
+    wanted = wanted.where(Article.source_id == source) if source else wanted
+    wanted = wanted.where(Article.section == section) if section else wanted
+    with here.app() as app, db.reading(app.engine) as session:
+        found = session.exec(wanted.order_by(col(Article.available_at).desc(), col(Article.id).desc()).limit(limit))
+        rows = [plain(row) for row in found]
+    table = [[row["id"], row["published_at"], row["source"], row["section"], row["title"]] for row in rows]
+    lines = frame.columns(["ID", "PUBLISHED (UTC)", "SOURCE", "SECTION", "TITLE"], table)
+    here.out({"articles": rows}, lines if rows else "There are none: digest gather fetches the sources.")
+
+
+@app.command("show")
+def show(ctx: typer.Context, which: _Which) -> None:
+    """Show one article with all that is known of it.
+
+    \b
+    Examples:
+      digest articles show 12
+      digest articles show https://example.org/story
+    """
+    from digest import byhand, db
+
+    here = frame.of(ctx)
+    with here.app() as app, db.reading(app.engine) as session:
+        data = plain(byhand.article(session, which))
+    bylines = ", ".join(" / ".join(filter(None, (by["name"], by.get("organisation")))) for by in data["bylines"])
+    shown = {**data, "bylines": bylines, "categories": ", ".join(data["categories"])}
+    shown["image"] = data["image"] and data["image"]["url"]
+    here.out({"article": data}, [f"{key}: {value}" for key, value in shown.items() if value not in (None, "", False)])
+
+
+@app.command("add")
+def add(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where it can be read.")],
+    title: Annotated[str, typer.Option(help="Its headline.")] = "",
+    dek: Annotated[str, typer.Option(help="The sentence under the headline.")] = "",
+    author: Annotated[list[str] | None, typer.Option(help="Who wrote it; may be given several times.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Analysis, Reporting, Opinion ...")] = None,
+    section: Annotated[str | None, typer.Option(help="Its section.")] = None,
+    image: Annotated[str | None, typer.Option(help="URL of its picture.")] = None,
+    image_alt: Annotated[str, typer.Option(help="What the picture shows.")] = "",
+    published: Annotated[str | None, typer.Option(help="An instant like 2026-11-20T07:00Z; default: now.")] = None,
+) -> None:
+    """Add an article that no feed brings.
+
+    \b
+    Example:
+      digest articles add https://example.org/story --title "A story" --author "Jo Doe" --section Europe
+    """
+    from digest import byhand, db
+
+    here = frame.of(ctx)
+    if not title.strip():
+        raise UsageError("--title: missing, expected the headline of the article")
+    given = {"title": _line(title, 300), "dek": _line(dek, 1000), "kind": kind, "section": section}
+    bylines = [{"name": _line(name, 200), "organisation": ""} for name in author or ()]
+    image = byhand.checked("sources", url=image)["url"] if image else None
+    picture = {"image_url": image, "image_alt": _line(image_alt, 500)}
+    at = frame.clock(published)
+    with here.app() as app, db.writing(app.engine) as session:
+        when: datetime = at().astimezone(UTC) if at else app.clock()
+        row = byhand.add_article(session, url, app.clock(), **given, **picture, bylines=bylines, published_at=when)
+        session.flush()
+        data = plain(row)
+    here.out({"article": data}, f'Added article {data["id"]} of the source "{data["source"]}".')
+
+
+def _line(text: str, longest: int) -> str:
+    return " ".join(frame.printable(text).split())[:longest]
+
+
+@app.command("hide")
+def hide(
+    ctx: typer.Context,
+    which: _Which,
+    undo: Annotated[bool, typer.Option("--undo", help="Show it again.")] = False,
+) -> None:
+    """Keep an article out of every issue that is composed from now on.
+
+    \b
+    Examples:
+      digest articles hide 12
+      digest articles hide 12 --undo
+    """
+    from digest import byhand, db
+    from digest.errors import NothingToDo
+
+    here = frame.of(ctx)
+    with here.app() as app, db.writing(app.engine) as session:
+        row = byhand.article(session, which)
+        if row.hidden != undo:
+            raise NothingToDo(f"article {row.id} is {'not hidden' if undo else 'hidden already'}")
+        row.hidden = not undo
+        data = plain(row)
+    here.out({"article": data}, f"Article {data['id']} is {'shown again' if undo else 'hidden'}.")

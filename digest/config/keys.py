@@ -1,0 +1,238 @@
+"""Every key of config.toml: which kind of value it holds. What is left out keeps the default that `values` gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+from digest.config import values
+from digest.config.kinds import Kind, Wrong, flag, many, named, number, one_of, path, text, whole
+from digest.config.names import (
+    ADDRESS,
+    BASE,
+    BIND,
+    DOMAIN,
+    HOST,
+    HTTPS,
+    ID,
+    LANGUAGE,
+    MAILBOX,
+    NETWORK,
+    PREFIX,
+    SENDER,
+    URL,
+    ZONE,
+)
+
+PLACEHOLDER = "change-me-digest-init-makes-a-secret-of-your-own"
+_SHORTEST_SECRET = 32
+_RENAMED = {"from": "sender"}  # `from` can't be a name in Python
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the file: the value it becomes, its keys, and which key names one of several."""
+
+    value: type[Any]
+    keys: Mapping[str, Kind | Table]
+    several: bool = False
+    name: str = "id"
+    lines: bool = field(default=False)  # whether the value keeps the line it stands on
+
+    def field(self, key: str) -> str:
+        """The name of `key` in the value."""
+        return _RENAMED.get(key, key)
+
+    def required(self, key: str) -> bool:
+        """Whether the value has no default for `key`."""
+        found = next(one for one in fields(self.value) if one.name == self.field(key))
+        return found.default is MISSING and found.default_factory is MISSING
+
+
+def _read_secret(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw.isprintable():
+        raise Wrong("a text without control characters", "something else")
+    if len(raw) < _SHORTEST_SECRET:
+        raise Wrong(f"a secret of at least {_SHORTEST_SECRET} characters", f"{len(raw)}")
+    return raw
+
+
+def _read_password(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw or not raw.isprintable():
+        raise Wrong("a text without control characters", "something else")
+    return raw
+
+
+def _read_database(raw: Any) -> str:
+    scheme = raw.partition("://")[0] if isinstance(raw, str) else ""
+    if scheme in ("postgresql", "postgresql+psycopg"):
+        return str(raw)
+    if scheme != "sqlite" or not re.fullmatch(r"sqlite:///[^?]+", raw) or ":memory:" in raw:
+        raise Wrong("sqlite:///FILE or postgresql://USER@HOST/NAME", f"{scheme}://..." if scheme else "something else")
+    return str(raw)
+
+
+_SECRET = Kind("a secret of at least 32 characters", _read_secret, secret=True)
+_WEIGHT = number(0, 1000)
+_TITLE = text(200, empty=False)
+
+_SECTION = Table(
+    values.SectionConfig,
+    {
+        "id": ID,
+        "title": _TITLE,
+        "match": Table(
+            values.SectionMatch,
+            {
+                key: many(text(200, empty=False), single=True)
+                for key in ("source", "section", "category", "kind", "author", "keyword", "path")
+            },
+        ),
+        "max": whole(1, 1000),
+        "style": one_of("full", "short"),
+    },
+    several=True,
+)
+
+_RANKING = Table(
+    values.RankingConfig,
+    {
+        "half_life_h": number(0.1, 100_000),
+        "kinds": named(_WEIGHT),
+        "sections": named(_WEIGHT),
+        "authors": named(_WEIGHT),
+        "image": _WEIGHT,
+        "floor": _WEIGHT,
+        "max_per_source": whole(1, 1000),
+        "max_per_author": whole(1, 1000),
+    },
+)
+
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        "site": Table(
+            values.SiteConfig,
+            {
+                "name": text(100, empty=False),
+                "url": URL,
+                "language": LANGUAGE,
+                "timezone": ZONE,
+                "postal_address": text(300),
+                "social": named(URL),
+                "logo": HTTPS,
+            },
+        ),
+        "database": Table(
+            values.DatabaseConfig,
+            {
+                "url": Kind("sqlite:///FILE or postgresql://USER@HOST/NAME", _read_database, secret=True),
+                "synchronous": one_of("full", "normal"),
+            },
+        ),
+        "web": Table(
+            values.WebConfig,
+            {
+                "public_url": BASE,
+                "bind": BIND,
+                "secret": _SECRET,
+                "old_secrets": many(_SECRET),
+                "trusted_proxies": many(NETWORK),
+                "path_prefix": PREFIX,
+            },
+        ),
+        "mail": Table(
+            values.MailConfig,
+            {
+                "from": SENDER,
+                "reply_to": MAILBOX,
+                "bounce_address": ADDRESS,
+                "ehlo": HOST,
+                "unknown": one_of("resend", "hold"),
+                "undo_s": whole(0, 3600),
+                "retry_first_s": whole(1, 86_400),
+                "expire_h": whole(1, 720),
+            },
+        ),
+        "dkim": Table(
+            values.DkimConfig, {"domain": DOMAIN, "selector": ID, "key_file": path()}, several=True, name="domain"
+        ),
+        "relays": Table(
+            values.RelayConfig,
+            {
+                "name": ID,
+                "host": HOST,
+                "port": whole(1, 65_535),
+                "security": one_of("tls", "starttls", "none"),
+                "username": text(300, empty=False),
+                "password": Kind("a password", _read_password, secret=True),
+                "connections": whole(1, 1000),
+                "window": whole(1, 64),
+                "weight": _WEIGHT,
+                "messages_per_connection": whole(1, 1_000_000),
+                "per_second": number(0.001, 100_000),
+                "from_domains": many(DOMAIN),
+            },
+            several=True,
+            name="name",
+        ),
+        "staff": Table(values.StaffConfig, {"notify": many(ADDRESS)}),
+        "gather": Table(
+            values.GatherConfig,
+            {
+                "user_agent": text(200, ascii_only=True),
+                "allow_private_addresses": flag(),
+                "timeout_s": number(1, 600),
+                "max_bytes": whole(1000, 1_000_000_000),
+                "full_pages": flag(),
+            },
+        ),
+        "sources": Table(
+            values.SourceConfig,
+            {
+                "id": ID,
+                "url": URL,
+                "name": text(200),
+                "section": _TITLE,
+                "kind": _TITLE,
+                "weight": _WEIGHT,
+                "language": LANGUAGE,
+                "max_items": whole(1, 10_000),
+            },
+            several=True,
+            lines=True,
+        ),
+        "lists": Table(
+            values.ListConfig,
+            {"id": ID, "title": _TITLE, "public": flag(), "description": text(), "from": SENDER, "reply_to": MAILBOX},
+            several=True,
+            lines=True,
+        ),
+        "editions": Table(
+            values.EditionConfig,
+            {
+                "id": ID,
+                "list": ID,
+                "title": _TITLE,
+                "schedule": text(200, empty=False),
+                "timezone": ZONE,
+                "window_days": whole(1, 100_000),
+                "draft_h": whole(0, 8760),
+                "grace_h": whole(0, 8760),
+                "approval": one_of("automatic", "required"),
+                "subject": text(300, empty=False),
+                "template": ID,
+                "min_articles": whole(0, 1000),
+                "max_articles": whole(1, 1000),
+                "if_thin": one_of("skip", "roll over", "ask"),
+                "latest": whole(0, 100),
+                "sections": _SECTION,
+                "ranking": _RANKING,
+            },
+            several=True,
+            lines=True,
+        ),
+    }
+)

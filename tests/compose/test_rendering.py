@@ -1,0 +1,306 @@
+"""An issue rendered: accessible, complete in both parts, inert, small enough to be read whole."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date
+from html import unescape
+from itertools import pairwise
+
+import pytest
+import samples
+
+from digest.blanks import Blank, blank, fill
+from digest.compose.content import ArticleContent, Byline, IssueContent, SectionContent, articles
+from digest.compose.rendering import MAX_HTML, Rendered, render, render_letter
+from digest.templating import Templates, store, template_root
+from digest.templating.inspection import Document
+from digest.templating.text import columns
+
+TEMPLATES = Templates(template_root())
+WORD = "k3v9q"
+UNSUBSCRIBE = blank(WORD, Blank.UNSUBSCRIBE)
+
+
+def rendered(content: IssueContent = samples.ISSUE) -> Rendered:
+    return render(content, TEMPLATES, "roundup", WORD)
+
+
+def issue_of(*pieces: ArticleContent) -> IssueContent:
+    return replace(samples.ISSUE, lead=None, latest=(), sections=(SectionContent("s", "All", "full", pieces),))
+
+
+def bare() -> IssueContent:
+    """An issue that says as little as an issue can."""
+    site = replace(samples.SITE, social=())
+    section = SectionContent("s", "News", "full", (ArticleContent(1, "https://a.example/1", "Only a title"),))
+    return IssueContent(
+        site, "Weekly", "weekly", "Weekly", 1, date(2026, 11, 20), "en", "ltr", "S", "", sections=(section,)
+    )
+
+
+SHIPPED = {
+    "roundup": rendered(),
+    "roundup in Arabic": rendered(samples.ARABIC),
+    "roundup with a logo": rendered(
+        replace(samples.ISSUE, site=replace(samples.SITE, logo="https://meridian.example/logo.png"))
+    ),
+    "bare roundup": rendered(bare()),
+    "confirm": render_letter("confirm", samples.CONFIRM, TEMPLATES, WORD),
+    "notice": render_letter("notice", samples.NOTICE, TEMPLATES, WORD),
+}
+mails = pytest.mark.parametrize("mail", SHIPPED.values(), ids=SHIPPED.keys())
+ISSUES = {name: mail for name, mail in SHIPPED.items() if "roundup" in name}
+issues = pytest.mark.parametrize("mail", ISSUES.values(), ids=ISSUES.keys())
+
+
+@mails
+def test_nothing_is_wrong_with_a_shipped_mail(mail: Rendered) -> None:
+    assert mail.problems == ()
+    assert mail.trimmed == 0
+
+
+@mails
+def test_document_says_its_language_direction_and_title(mail: Rendered) -> None:
+    document = Document(mail.html)
+    places = [attrs for tag, attrs in document.tags if tag == "html" or attrs.get("role") == "article"]
+    assert len(places) == 2
+    assert {(attrs["lang"], attrs["dir"]) for attrs in places} in ({("en", "ltr")}, {("ar", "rtl")})
+    assert f"<title>{mail.subject}</title>" in mail.html
+
+
+@mails
+def test_layout_tables_say_that_they_are_none(mail: Rendered) -> None:
+    tables = re.findall(r"<table\b[^>]*>", mail.html)  # those for Outlook, in comments, too
+    assert tables
+    assert [table for table in tables if 'role="presentation"' not in table] == []
+    assert not re.search(r"<(th|caption)\b", mail.html)
+
+
+@mails
+def test_images_have_alternatives_and_sizes(mail: Rendered) -> None:
+    for tag, attrs in Document(mail.html).tags:
+        if tag == "img":
+            assert attrs["alt"]
+            assert attrs.get("width") or attrs.get("height")
+
+
+@mails
+def test_headings_are_an_outline(mail: Rendered) -> None:
+    levels = [int(tag[1]) for tag, _ in Document(mail.html).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+
+
+@mails
+def test_links_say_where_they_lead(mail: Rendered) -> None:
+    document = Document(mail.html)
+    named: dict[str, set[str]] = defaultdict(set)
+    labels = [attrs.get("aria-label", "") for tag, attrs in document.tags if tag == "a" and "href" in attrs]
+    for (href, words), label in zip(document.links, labels, strict=True):
+        named[(label or words).strip()].add(href)
+    assert "" not in named
+    assert {name: hrefs for name, hrefs in named.items() if len(hrefs) > 1} == {}
+    assert not {name.lower() for name in named} & {"read more", "click here", "here", "more"}
+
+
+@mails
+def test_both_parts_have_the_same_links(mail: Rendered) -> None:
+    hrefs = {href for href, _ in Document(mail.html).links}
+    in_text = {word for word in mail.text.split() if word.startswith(("http", f"b{WORD}x"))}
+    assert hrefs <= in_text
+    assert in_text - hrefs <= {samples.SITE.url}
+
+
+@mails
+def test_text_part_is_wrapped_and_plain(mail: Rendered) -> None:
+    long = [line for line in mail.text.split("\n") if columns(line) > 76 and "://" not in line]
+    assert long == []
+    assert not re.search(r"</?[a-z]+[ >]|&[a-z]+;|\n\n\n|[ \t]\n", mail.text)
+    assert mail.text.endswith("\n")
+
+
+@mails
+def test_sender_says_where_he_lives(mail: Rendered) -> None:
+    assert "14" in " ".join(mail.text.split("---")[-1].split())
+    address = " ".join(mail.text.split("---")[-1].split())
+    assert Document(mail.html).text.split()[-3:] == address.split()[-3:]
+
+
+@mails
+def test_font_of_the_body_is_large_enough(mail: Rendered) -> None:
+    sizes = {int(size) for size in re.findall(r"font-size:(\d+)px", mail.html)} - {0, 1}
+    assert min(sizes) >= 12
+    assert "justify" not in mail.html
+
+
+@issues
+def test_unsubscribe_is_in_both_parts_on_a_line_of_its_own(mail: Rendered) -> None:
+    assert f'href="{UNSUBSCRIBE}"' in mail.html
+    assert UNSUBSCRIBE in mail.text.split("\n")
+    filled = fill(mail.html, WORD, dict.fromkeys(Blank, "https://news.example/unsubscribe/abc"))
+    assert 'href="https://news.example/unsubscribe/abc"' in filled
+
+
+@issues
+def test_touch_targets_of_the_footer_are_large_enough(mail: Rendered) -> None:
+    style = re.search(rf'href="{UNSUBSCRIBE}" style="([^"]*)"', mail.html)
+    assert style
+    assert "padding:12px 10px;line-height:20px" in style[1]  # 12 + 20 + 12 = 44 px
+
+
+def test_preheader_is_first_hidden_and_padded() -> None:
+    body = rendered().html.split("<body", 1)[1]
+    first = re.search(r"<div style=\"([^\"]*)\">([^<]*)", body)
+    assert first
+    assert "display:none" in first[1]
+    assert "max-height:0" in first[1]
+    assert first[2].startswith(samples.ISSUE.preheader)
+    assert unescape(first[2]).count("\u034f") == 40
+
+
+def test_every_article_is_in_both_parts_in_the_same_order() -> None:
+    mail = rendered()
+    html, text = Document(mail.html).text, " ".join(mail.text.split())
+    for part in (html, text):
+        places = [part.index(article.title) for article in articles(samples.ISSUE)]
+        assert places == sorted(places)
+
+
+def test_kicker_leaves_out_the_section_under_its_own_heading() -> None:
+    mail = rendered()
+    assert "ANALYSIS | GLOBAL CRISES\nThe strait" in mail.text
+    assert "\nREPORTING\nA ceasefire" in mail.text
+    assert "\nSYMPOSIUM | WASHINGTON POLITICS\nWhy parliaments" in mail.text
+
+
+def test_one_image_for_the_lead_and_each_section() -> None:
+    images = [attrs["src"][-5] for tag, attrs in Document(rendered().html).tags if tag == "img"]
+    assert images == ["1", "2", "5", "7"]
+
+
+def test_every_word_stands_with_images_off() -> None:
+    mail = rendered()
+    bare = re.sub(r"<img[^>]*>", "", mail.html)
+    for article in articles(samples.ISSUE):
+        assert article.title in Document(bare).text
+
+
+def test_mixed_directions_are_isolated() -> None:
+    mail = SHIPPED["roundup in Arabic"]
+    assert "<bdi>The border town that votes twice</bdi>" in mail.html
+    assert 'lang="en"' in mail.html
+    assert "\u2068Tomas Lindqvist\u2069" in mail.text
+    assert "direction:ltr" not in mail.html
+    assert "text-align:right" in mail.html
+
+
+HOSTILE = ArticleContent(
+    id=1,
+    url="javascript:alert(1)",
+    title=f"{{{{7*7}}}} </mj-text><script>alert(1)</script> {UNSUBSCRIBE[:-1]} =?utf-8?q?a=0D=0ABcc:_x?=\r\nBcc: x",
+    dek="<img src=x onerror=alert(1)> {% raw %} \\u{a0} &lt;b&gt;",
+    bylines=(Byline("<b>A</b>", "{{ 1 }}"),),
+    kind="</p>",
+    section="<mj-raw>",
+    picture=replace(samples.picture(1, '" onerror="alert(1)'), url='https://x.example/"><script>'),
+)
+
+
+def test_a_hostile_article_arrives_inert() -> None:
+    mail = rendered(issue_of(HOSTILE))
+    assert mail.problems == ()
+    title = HOSTILE.title.replace("\r\n", " ")
+    assert title in Document(mail.html).text
+    assert " ".join(title.split()) in " ".join(mail.text.split())
+    assert HOSTILE.dek in Document(mail.html).text
+    assert "javascript:" not in mail.html + mail.text
+    assert "<script" not in mail.html
+
+
+def test_a_blank_of_another_word_in_a_title_stays_text() -> None:
+    mail = rendered(issue_of(replace(HOSTILE, title="bother9xunsubscribex")))
+    assert "bother9xunsubscribex" in fill(mail.html, WORD, dict.fromkeys(Blank, "https://n.example/u"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://x.example/a.webp", "https://x.example/a.SVG?w=1", "data:image/png;base64,AA", "http://x.example/a.png"],
+)
+def test_images_that_mail_readers_do_not_show_are_left_out(url: str) -> None:
+    mail = rendered(issue_of(samples.article(1, "One", picture=replace(samples.picture(1, "alt"), url=url))))
+    assert "<img" not in mail.html
+
+
+def many(count: int) -> IssueContent:
+    dek = (
+        "Twenty words that say what the article is about, so that its length is that of an ordinary one in a magazine. "
+    )
+    pieces = [
+        samples.article(
+            100 + n, f"Article number {n} of this issue", dek=dek, bylines=(Byline("A. Author"),), kind="News"
+        )
+        for n in range(count)
+    ]
+    sections = tuple(SectionContent(f"s{n}", f"Section {n}", "full", tuple(pieces[n::4])) for n in range(4))
+    return replace(samples.ISSUE, sections=sections, latest=())
+
+
+def test_an_article_costs_less_than_a_kilobyte_and_a_half() -> None:
+    each = (len(rendered(many(40)).html.encode()) - len(rendered(many(10)).html.encode())) / 30
+    assert each <= 1500
+
+
+@pytest.mark.parametrize("count", [55, 90, 200])
+def test_a_large_issue_is_trimmed_to_what_mail_readers_show(count: int) -> None:
+    content = many(count)
+    mail = rendered(content)
+    filled = fill(mail.html, WORD, dict.fromkeys(Blank, "https://news.example/unsubscribe/" + "a" * 200))
+    assert len(filled.encode()) <= MAX_HTML
+    kept = Document(mail.html).text.count("Article number")
+    assert kept + mail.trimmed == count
+    assert mail.problems == ()
+    if mail.trimmed:
+        assert f"{mail.trimmed} more stories on the web" in Document(mail.html).text
+        assert f"{mail.trimmed} more stories on the web [" in mail.text
+        assert "Article number 0 of" in mail.text
+    assert mail.text.count("Article number") == kept
+
+
+def test_a_mail_that_can_not_be_made_small_is_a_problem() -> None:
+    mail = rendered(replace(samples.ISSUE, intro="many words " * 9000))
+    assert any("mail readers cut after 90,000" in problem for problem in mail.problems)
+
+
+def test_one_compile_for_an_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    real = store.mjml2html
+    monkeypatch.setattr(store, "mjml2html", lambda *args, **more: compiled.append(1) or real(*args, **more))
+    rendered()
+    assert len(compiled) == 1
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    assert rendered() == rendered()
+
+
+def test_confirm_mail_carries_no_advertising() -> None:
+    mail = SHIPPED["confirm"]
+    document = Document(mail.html)
+    assert [href for href, _ in document.links] == [blank(WORD, Blank.CONFIRM), blank(WORD, Blank.DECLINE)]
+    assert not [tag for tag, _ in document.tags if tag == "img"]
+    assert "http" not in mail.text
+
+
+def test_notice_says_what_happened() -> None:
+    mail = SHIPPED["notice"]
+    assert "holds 16 articles in 4 sections" in " ".join(mail.text.split())
+    assert "[1] https://news.meridian.example/desk/issues/142" in mail.text
+
+
+def test_a_postal_address_of_several_lines_is_one() -> None:
+    site = replace(samples.SITE, postal_address="14 Harbour Lane,\r\nPortland\n")
+    assert "14 Harbour Lane, Portland\n" in rendered(replace(samples.ISSUE, site=site)).text
