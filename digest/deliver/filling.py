@@ -1,0 +1,140 @@
+"""From an issue's audience to rows of the ledger: in chunks, resumable, nothing sendable before the last one. Steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from digest.config import Config
+from digest.deliver.message import message_id, sender
+from digest.errors import IllegalMove, NeedsDecision, NotFound
+from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, Variant, table
+from subscribers.audience import Member, members
+from subscribers.models import MailingList
+
+CHUNK = 5_000  # rows in one commit, at most
+SLICE = 1_000
+
+_d = table(Delivery)
+_i = table(Issue)
+_v = table(Variant)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all rows of an issue share."""
+
+    issue_id: int
+    list_id: str
+    variant_id: int
+    domain: str  # right side of the Message-IDs
+    key: bytes
+    due_at: datetime
+    expires_at: datetime
+
+
+def order(session: Session, config: Config, issue_id: int, now: datetime) -> Order:
+    """What is needed to write the rows of a frozen issue; the issue's Message-ID key is the instance's, for ever.
+
+    NotFound if there is no such issue. IllegalMove if it is not frozen. NeedsDecision without a postal address (L-01).
+    """
+    issue = session.get(Issue, issue_id)
+    if issue is None:
+        raise NotFound(f"there is no issue {issue_id}")
+    if issue.state not in (IssueState.FROZEN, IssueState.SENDING):
+        raise IllegalMove(f"issue {issue_id} is {issue.state}: only a frozen issue can be sent")
+    if not config.site.postal_address.strip():
+        raise NeedsDecision("[site] postal_address is empty: mail to a list needs the sender's postal address")
+    mailing_list = session.get_one(MailingList, session.get_one(Edition, issue.edition_id).list_id)
+    everybody = select(_v.c.id).where(_v.c.issue_id == issue_id, _v.c.key == "")
+    return Order(
+        issue_id=issue_id,
+        list_id=mailing_list.id,
+        variant_id=session.execute(everybody).scalar_one(),
+        domain=sender(config, mailing_list).domain,
+        key=session.get_one(Instance, 1).message_key,
+        due_at=now + timedelta(seconds=config.mail.undo_s),
+        expires_at=now + timedelta(hours=config.mail.expire_h),
+    )
+
+
+def fill_chunk(session: Session, order: Order, size: int = CHUNK) -> int | None:
+    """Write the rows of the next `size` people of the audience; how many, or None when the audience is complete.
+
+    It goes on where the last commit ended; the commit after the last chunk, which finds nobody left, is the one that
+    says complete and turns frozen into sending.
+    """
+    cursor, complete = session.execute(
+        select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id).with_for_update()
+    ).one()
+    if complete:
+        return None
+    people = members(session, order.list_id, cursor, size)
+    if not people:
+        _complete(session, order)
+        return None
+    for group in sliced(people, SLICE):
+        _write(session, order, group)
+    moved = update(_i).where(_i.c.id == order.issue_id, _i.c.audience_cursor == cursor)
+    session.execute(moved.values(audience_cursor=people[-1].id))
+    return len(people)
+
+
+def _complete(session: Session, order: Order) -> None:
+    frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
+    session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
+    nobody = ~select(_d.c.id).where(_d.c.issue_id == order.issue_id).exists()
+    empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
+    session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
+
+
+def _write(session: Session, order: Order, group: Sequence[Member]) -> None:
+    piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at)
+    session.add(piece)
+    session.flush()
+    occasion = f"issue:{order.issue_id}"
+    rows = [
+        {
+            "occasion": occasion,
+            "issue_id": order.issue_id,
+            "subscriber_id": member.id,
+            "list_id": order.list_id,
+            "variant_id": order.variant_id,
+            "slice_id": piece.id,
+            "message_id": message_id(order.key, occasion, str(member.id), order.domain),
+            "state": DeliveryState.PENDING,
+            "attempts": 0,
+        }
+        for member in group
+    ]
+    session.execute(_insert(session), rows)
+
+
+def _insert(session: Session) -> Any:
+    # The unique key makes repeats harmless, whatever wrote them.
+    special: Callable[..., Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(
+        session.get_bind().dialect.name, insert
+    )
+    return special(_d).on_conflict_do_nothing(index_elements=["occasion", "subscriber_id"])
+
+
+def sliced(people: Sequence[Member], size: int) -> Iterator[list[Member]]:
+    """The people in slices of at most `size`, each domain spread evenly over all of them and along each of them."""
+    count = -(-len(people) // size)
+    by_domain = sorted(people, key=lambda member: (member.domain, member.id))
+    for number in range(count):
+        mine = by_domain[number::count]
+        # The k-th of n people of a domain belongs at (k + 1/2) / n of the way.
+        places = [
+            ((k + 0.5) / len(same), member.domain, member)
+            for same in (list(group) for _, group in groupby(mine, key=lambda member: member.domain))
+            for k, member in enumerate(same)
+        ]
+        yield [member for _, _, member in sorted(places, key=lambda place: place[:2])]

@@ -1,0 +1,363 @@
+"""The ledger: one row per occasion and person, moved by compare-and-set. Steps: they take a session and never commit.
+
+    pending  -> claimed                      a sender holds the row's slice (lease, fence)
+    claimed  -> handed                       before the first byte of its body; the same statement checks permission
+    claimed  -> pending                      lease lost, sender stopped
+    pending, claimed, deferred -> skipped    unsubscribed, suppressed, cancelled, expired
+    handed   -> sent | deferred | failed | unknown
+    deferred -> claimed
+    unknown  -> pending (policy resend) | held (policy hold)
+    held     -> pending | failed             by a person
+
+A slice is held by one sender at a time: claimed by compare-and-set, renewed by heartbeat, fenced by a counter that
+every statement about its rows compares. What the next sender finds handed, without an outcome, is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, exists, func, literal, or_, select, update
+from sqlmodel import Session
+
+from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, Variant, table
+from subscribers.audience import may_receive_confirm, may_receive_issue, why_not
+from subscribers.models import Subscriber
+
+S = DeliveryState
+MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+    S.PENDING: frozenset({S.CLAIMED, S.SKIPPED}),
+    S.CLAIMED: frozenset({S.HANDED, S.PENDING, S.SKIPPED}),
+    S.HANDED: frozenset({S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
+    S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED}),
+    S.UNKNOWN: frozenset({S.PENDING, S.HELD}),
+    S.HELD: frozenset({S.PENDING, S.FAILED}),
+    S.SENT: frozenset(),
+    S.FAILED: frozenset(),
+    S.SKIPPED: frozenset(),
+}
+OPEN = (S.PENDING, S.CLAIMED, S.HANDED, S.DEFERRED, S.UNKNOWN)  # a slice with such rows is not done
+LEASE = timedelta(seconds=30)
+UNANSWERED = "handed over without an answer: it may have arrived"
+
+_d = table(Delivery)
+_s = table(Slice)
+_i = table(Issue)
+_p = table(Subscriber)
+_FLOWING = (IssueState.SENDING, IssueState.SENT)  # sent: a person may release what was held
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A slice in our hands; every statement about it compares holder and fence."""
+
+    slice_id: int
+    holder: str
+    fence: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed row with what its message needs."""
+
+    id: int
+    occasion: str
+    kind: str  # issue | confirm | notice
+    list_id: str | None
+    variant_id: int
+    message_id: str
+    attempts: int
+    address: str
+    name: str
+    handle: bytes
+    hold: Hold
+
+    @property
+    def number(self) -> int:
+        """The number in the occasion: of the issue, confirmation or notice."""
+        return int(self.occasion.partition(":")[2])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the body may be written; else why not, or "" when the row is to be left to whoever holds it now."""
+
+    handed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An outcome as the row keeps it."""
+
+    state: DeliveryState
+    relay: str | None = None
+    code: int | None = None
+    enhanced: str | None = None
+    reason: str | None = None
+    next_try_at: datetime | None = None
+    tried: bool = True  # False: nothing of it went over the wire
+
+
+def next_slice(
+    session: Session, holder: str, now: datetime, unknown: str, *, issue_id: int | None = None, urgent: bool = False
+) -> tuple[Hold, list[Work]] | None:
+    """The most urgent due slice that nobody holds, with its due rows claimed; None if there is none.
+
+    Rows that its last holder had handed over and not settled become pending or held by the policy `unknown`
+    ("resend" or "hold"). With `urgent`, letters only. Rows of a cancelled issue, and of a slice past its
+    end, are skipped here.
+    """
+    found = _free_slice(session, now, issue_id, 1 if urgent else 0)
+    if found is None:
+        return None
+    hold = _take(session, found, holder, now)
+    if hold is None:
+        return None
+    _recover(session, hold, unknown, now)
+    why = _over(session, found, now)
+    if why:
+        states = (S.PENDING, S.DEFERRED)
+        _change(session, hold, states, S.SKIPPED, reason=why, settled_at=now, next_try_at=None)
+        return hold, []
+    due = and_(_d.c.state.in_((S.PENDING, S.DEFERRED)), or_(_d.c.next_try_at.is_(None), _d.c.next_try_at <= now))
+    session.execute(update(_d).where(_d.c.slice_id == hold.slice_id, due).values(state=S.CLAIMED, next_try_at=None))
+    return hold, _claimed(session, hold)
+
+
+def _free_slice(session: Session, now: datetime, issue_id: int | None, priority: int) -> Row[Any] | None:
+    # A cancelled issue's slices are taken too, to have their rows skipped; a paused one's are not.
+    flowing = and_(_i.c.state.in_(_FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
+    ready = exists().where(_i.c.id == _s.c.issue_id, or_(flowing, _i.c.state == IssueState.CANCELLED))
+    wanted = [] if issue_id is None else [_s.c.issue_id == issue_id]
+    return session.execute(
+        select(_s)
+        .where(
+            _s.c.done.is_(False),
+            _s.c.due_at <= now,
+            _s.c.priority >= priority,
+            or_(_s.c.holder.is_(None), _s.c.lease_until < now),
+            or_(_s.c.issue_id.is_(None), ready),
+            *wanted,
+        )
+        .order_by(_s.c.priority.desc(), _s.c.due_at, _s.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)  # nothing on SQLite, where the transaction has the lock
+    ).one_or_none()
+
+
+def _take(session: Session, found: Row[Any], holder: str, now: datetime) -> Hold | None:
+    taken = _rows(
+        session,
+        update(_s)
+        .where(_s.c.id == found.id, _s.c.fence == found.fence)
+        .values(holder=holder, fence=found.fence + 1, lease_until=now + LEASE),
+    )
+    return Hold(found.id, holder, found.fence + 1, found.expires_at) if taken == 1 else None
+
+
+def _recover(session: Session, hold: Hold, unknown: str, now: datetime) -> None:
+    _change(session, hold, (S.CLAIMED,), S.PENDING)
+    _change(session, hold, (S.HANDED,), S.UNKNOWN, reason=UNANSWERED)
+    back = S.HELD if unknown == "hold" else S.PENDING
+    _change(session, hold, (S.UNKNOWN,), back, settled_at=now if back == S.HELD else None)
+
+
+def _over(session: Session, found: Row[Any], now: datetime) -> str:
+    if found.expires_at <= now:
+        return "expired"
+    state = session.execute(select(_i.c.state).where(_i.c.id == found.issue_id)).scalar_one_or_none()
+    return "cancelled" if state == IssueState.CANCELLED else ""
+
+
+def _change(session: Session, hold: Hold, states: Sequence[DeliveryState], to: DeliveryState, **values: object) -> int:
+    assert all(to in MOVES[state] for state in states)
+    where = (_d.c.slice_id == hold.slice_id, _d.c.state.in_(states))
+    return _rows(session, update(_d).where(*where).values(state=to, **values))
+
+
+def _claimed(session: Session, hold: Hold) -> list[Work]:
+    rows = session.execute(
+        select(_d, _p.c.email, _p.c.name.label("person"), _p.c.handle)
+        .select_from(_d.outerjoin(_p, _p.c.id == _d.c.subscriber_id))
+        .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
+        .order_by(_d.c.id)
+    )
+    return [
+        Work(
+            id=row.id,
+            occasion=row.occasion,
+            kind=row.occasion.partition(":")[0],
+            list_id=row.list_id,
+            variant_id=row.variant_id,
+            message_id=row.message_id,
+            attempts=row.attempts,
+            address=row.email or row.address or "",
+            name=row.person or "",
+            handle=row.handle or b"",
+            hold=hold,
+        )
+        for row in rows
+    ]
+
+
+def renew(session: Session, hold: Hold, now: datetime) -> bool:
+    """The lease reaches on from `now`; False if the slice is somebody else's by now."""
+    return _rows(session, update(_s).where(*_ours(hold)).values(lease_until=now + LEASE)) == 1
+
+
+def release(session: Session, hold: Hold, now: datetime) -> bool:
+    """Give the slice back: what is claimed is pending again; a slice without open rows is done, and so, after its
+    last slice, is the issue. False if it was somebody else's already, and nothing was changed."""
+    if not _rows(session, update(_s).where(*_ours(hold)).values(holder=None, lease_until=None)):
+        return False
+    _change(session, hold, (S.CLAIMED,), S.PENDING)
+    in_it = _d.c.slice_id == hold.slice_id
+    left = session.execute(
+        select(_d.c.state, func.min(_d.c.next_try_at), func.count(), func.count(_d.c.next_try_at))
+        .where(in_it, _d.c.state.in_(OPEN))
+        .group_by(_d.c.state)
+    ).all()
+    at_once = any(count > timed for _, _, count, timed in left)
+    due_at = now if at_once else min((first for _, first, _, _ in left), default=now)
+    done = not left
+    session.execute(update(_s).where(_s.c.id == hold.slice_id).values(done=done, due_at=due_at))
+    if done:
+        _finish(session, hold, now)
+    return True
+
+
+def _finish(session: Session, hold: Hold, now: datetime) -> None:
+    issue = select(_s.c.issue_id).where(_s.c.id == hold.slice_id).scalar_subquery()
+    unfinished = exists().where(_s.c.issue_id == _i.c.id, _s.c.done.is_(False))
+    finished = update(_i).where(_i.c.id == issue, _i.c.state == IssueState.SENDING, ~unfinished)
+    session.execute(finished.values(state=IssueState.SENT, sent_at=now))
+
+
+def _ours(hold: Hold) -> tuple[ColumnElement[bool], ...]:
+    return _s.c.id == hold.slice_id, _s.c.fence == hold.fence, _s.c.holder == hold.holder
+
+
+def _hand_statement(kind: str) -> Update:
+    """claimed -> handed for one row: only while we hold its slice, its issue flows and its person may be mailed."""
+    held = exists().where(
+        _s.c.id == _d.c.slice_id, _s.c.fence == bindparam("held_fence"), _s.c.holder == bindparam("held_by")
+    )
+    flows = exists().where(_i.c.id == _d.c.issue_id, _i.c.state.in_(_FLOWING), _i.c.paused.is_(False))
+    now = bindparam("at", type_=_d.c.handed_at.type)
+    number = bindparam("number", type_=_d.c.subscriber_id.type)
+    allowed = {
+        "issue": and_(flows, may_receive_issue(_d.c.subscriber_id, _d.c.list_id)),
+        "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, now, number),  # type: ignore[arg-type]
+        "notice": literal(True),
+    }[kind]
+    return (
+        update(_d)
+        .where(_d.c.id == bindparam("row"), _d.c.state == S.CLAIMED, held, allowed)
+        .values(state=S.HANDED, handed_at=now, attempts=_d.c.attempts + bindparam("tries"), relay=bindparam("by"))
+    )
+
+
+_HAND = {kind: _hand_statement(kind) for kind in ("issue", "confirm", "notice")}
+
+
+def hand(session: Session, work: Work, relay: str, now: datetime, *, tried: bool = True) -> Verdict:
+    """Leave to write the body of `work`, or the reason why not: then the row is skipped, or left where it is when the
+    slice is lost or the issue paused."""
+    given: dict[str, object] = {"row": work.id, "at": now, "by": relay, "tries": int(tried)}
+    given |= {"held_fence": work.hold.fence, "held_by": work.hold.holder}
+    if work.kind == "confirm":
+        given["number"] = work.number
+    if _rows(session, _HAND[work.kind], given) == 1:
+        return Verdict(True)
+    why = _why_not(session, work)
+    if why:
+        where = (_d.c.id == work.id, _d.c.state == S.CLAIMED)
+        session.execute(update(_d).where(*where).values(state=S.SKIPPED, reason=why, settled_at=now))
+    return Verdict(False, why)
+
+
+def _why_not(session: Session, work: Work) -> str:
+    if session.execute(select(_s.c.id).where(*_ours(work.hold))).one_or_none() is None:
+        return ""
+    if work.kind == "confirm":
+        return "answered, withdrawn or expired"
+    row = session.execute(
+        select(_d.c.state, _d.c.subscriber_id, _i.c.state.label("issue"), _i.c.paused)
+        .select_from(_d.outerjoin(_i, _i.c.id == _d.c.issue_id))
+        .where(_d.c.id == work.id)
+    ).one()
+    if row.state != S.CLAIMED or row.paused or row.subscriber_id is None:
+        return ""
+    if row.issue == IssueState.CANCELLED:
+        return "cancelled"
+    return why_not(session, row.subscriber_id, work.list_id or "")
+
+
+def settle(session: Session, work: Work, outcome: Settled, now: datetime) -> bool:
+    """handed -> what came of it; False if the row is not ours to settle any more."""
+    assert outcome.state in MOVES[S.HANDED]
+    settled = {"settled_at": None if outcome.state in (S.DEFERRED, S.UNKNOWN) else now}
+    mine = exists().where(*_ours(work.hold))
+    return (
+        _rows(
+            session,
+            update(_d)
+            .where(_d.c.id == work.id, _d.c.state == S.HANDED, _d.c.attempts == work.attempts + outcome.tried, mine)
+            .values(
+                state=outcome.state,
+                relay=outcome.relay,
+                code=outcome.code,
+                enhanced=outcome.enhanced,
+                reason=outcome.reason,
+                next_try_at=outcome.next_try_at,
+                **settled,
+            ),
+        )
+        == 1
+    )
+
+
+def resolve_unknown(session: Session, work: Work, unknown: str, now: datetime, again_at: datetime) -> None:
+    """unknown -> pending (not before `again_at`) or held, by policy, for a row that ended so in our own hands."""
+    where = (_d.c.id == work.id, _d.c.state == S.UNKNOWN)
+    held = {"state": S.HELD, "settled_at": now}
+    values = held if unknown == "hold" else {"state": S.PENDING, "next_try_at": again_at}
+    session.execute(update(_d).where(*where).values(**values))
+
+
+def decide_held(session: Session, delivery_id: int, to: DeliveryState, now: datetime) -> bool:
+    """A person's word on a held row: send it again (PENDING), or give it up (FAILED). False if it is not held."""
+    assert to in MOVES[S.HELD]
+    where = (_d.c.id == delivery_id, _d.c.state == S.HELD)
+    if not _rows(session, update(_d).where(*where).values(state=to, settled_at=now if to == S.FAILED else None)):
+        return False
+    if to == S.PENDING:
+        its = select(_d.c.slice_id).where(_d.c.id == delivery_id).scalar_subquery()
+        session.execute(update(_s).where(_s.c.id == its).values(done=False, due_at=now))
+    return True
+
+
+def variant(session: Session, variant_id: int) -> Variant:
+    """The rendered bytes that a row's message is made of."""
+    return session.get_one(Variant, variant_id)
+
+
+def waiting_until(session: Session, issue_id: int | None = None) -> datetime | None:
+    """When the next slice is due among those not done (of one issue, or of all that flow), or None: nothing is left."""
+    flowing = exists().where(
+        _i.c.id == _s.c.issue_id,
+        or_(and_(_i.c.state.in_(_FLOWING), _i.c.paused.is_(False)), _i.c.state == IssueState.CANCELLED),
+    )
+    wanted = [] if issue_id is None else [_s.c.issue_id == issue_id]
+    left = select(func.min(_s.c.due_at)).where(_s.c.done.is_(False), or_(_s.c.issue_id.is_(None), flowing), *wanted)
+    return session.execute(left).scalar_one_or_none()
+
+
+def _rows(session: Session, statement: Update, given: Mapping[str, object] | None = None) -> int:
+    # The connection's result has the count; the session's is typed without it.
+    return session.connection().execute(statement, given or {}).rowcount

@@ -1,0 +1,137 @@
+"""Letters to one person: confirm mails and notices to staff. Steps: the letter is in the commit of what caused it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from digest.compose.content import SiteContent
+from digest.compose.rendering import render_letter
+from digest.config import Config
+from digest.deliver.message import Stationery, fingerprint, letter_headers, message_id, parse_mailbox, sender
+from digest.errors import NeedsDecision
+from digest.models import Delivery, Slice, Variant, table
+from digest.templating import Templates
+from subscribers.joining import Send
+from subscribers.models import MailingList
+
+_URGENT = 1
+_v = table(Variant)
+_d = table(Delivery)
+
+
+@dataclass(frozen=True)
+class Office:
+    """What letters are written with."""
+
+    config: Config
+    templates: Templates
+    message_key: bytes  # of the instance
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """What is written, before it becomes bytes."""
+
+    kind: str  # confirm | notice
+    context: Mapping[str, object]
+    mailing_list: MailingList | None
+    at: datetime
+
+
+def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime) -> None:
+    """The confirm mail that `send` asks for; harmless when it is there already.
+
+    Its link "I did not ask" is its List-Unsubscribe as well (H-13); it carries no advertising (L-05).
+    """
+    mailing_list = session.get_one(MailingList, send.list_id)
+    titles = [mailing_list.title, *(session.get_one(MailingList, other).title for other in send.also)]
+    whole = ", ".join(titles)
+    context = _context(office, f"Please confirm: {whole}") | {"list_title": whole}
+    occasion = f"confirm:{send.confirmation_id}"
+    domain = sender(office.config, mailing_list).domain
+    delivery = Delivery(
+        occasion=occasion,
+        subscriber_id=send.subscriber_id,
+        list_id=send.list_id,
+        variant_id=_variant(session, office, _Letter("confirm", context, mailing_list, now)),
+        slice_id=0,
+        message_id=message_id(office.message_key, occasion, str(send.subscriber_id), domain),
+    )
+    _enqueue(session, office, delivery, now)
+
+
+def enqueue_notice(session: Session, office: Office, subject: str, body: str, now: datetime) -> int:
+    """A notice (Markdown) to everybody in [staff] notify; how many were enqueued: the same words go once a day."""
+    written = 0
+    for address in office.config.staff.notify:
+        said = json.dumps([address, subject, body, now.date().isoformat()])
+        occasion = f"notice:{int.from_bytes(hashlib.sha256(said.encode()).digest()[:6], 'big')}"
+        context = _context(office, subject) | {"body": body}
+        delivery = Delivery(
+            occasion=occasion,
+            address=parse_mailbox(address).address,
+            variant_id=_variant(session, office, _Letter("notice", context, None, now)),
+            slice_id=0,
+            message_id=message_id(office.message_key, occasion, address, sender(office.config, None).domain),
+        )
+        written += _enqueue(session, office, delivery, now)
+    return written
+
+
+def _context(office: Office, subject: str) -> dict[str, object]:
+    site = office.config.site
+    shown = SiteContent(site.name, site.url, site.postal_address, site.logo, tuple(site.social.items()))
+    return {"site": shown, "subject": subject, "language": site.language}
+
+
+def _enqueue(session: Session, office: Office, delivery: Delivery, now: datetime) -> bool:
+    # The unique key does not hold for notices: their subscriber is NULL.
+    if session.execute(select(_d.c.id).where(_d.c.occasion == delivery.occasion)).first():
+        return False
+    piece = Slice(priority=_URGENT, due_at=now, expires_at=now + timedelta(hours=office.config.mail.expire_h))
+    session.add(piece)
+    session.flush()
+    assert piece.id is not None
+    delivery.slice_id = piece.id
+    session.add(delivery)
+    session.flush()
+    return True
+
+
+def _variant(session: Session, office: Office, letter: _Letter) -> int:
+    # Equal letters of a minute share their bytes, Date included (F-06).
+    headers = letter_headers(office.config, letter.mailing_list, letter.at.replace(second=0, microsecond=0))
+    seed = json.dumps([letter.kind, headers, repr(letter.context)])
+    word = hmac.digest(office.message_key, seed.encode(), hashlib.sha256).hex()[:12]
+    rendered = render_letter(letter.kind, letter.context, office.templates, word)
+    if rendered.problems:
+        raise NeedsDecision(f"the {letter.kind} letter can't go out: {'; '.join(rendered.problems)}")
+    written = Stationery(rendered.subject, rendered.html, rendered.text, headers, word)
+    sha256 = fingerprint(written)
+    key = f"{letter.kind}:{sha256}"
+    found = session.execute(select(_v.c.id).where(_v.c.issue_id.is_(None), _v.c.key == key)).scalars().first()
+    if found is not None:
+        return int(found)
+    stored = Variant(
+        key=key,
+        subject=written.subject,
+        html=zlib.compress(written.html.encode(), 9),
+        text=zlib.compress(written.text.encode(), 9),
+        headers=headers,
+        blank_word=word,
+        sha256=sha256,
+        made_at=letter.at,
+    )
+    session.add(stored)
+    session.flush()
+    assert stored.id is not None
+    return stored.id

@@ -1,0 +1,256 @@
+"""The message as bytes: pure and deterministic, so that a second copy of a mail equals the first, byte for byte.
+
+multipart/alternative, text first, both parts quoted-printable: 7-bit lines of at most 76. The static pieces of a
+variant are encoded once (`prepare`); blanks are filled per reader between soft line breaks (`build`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import html
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.blanks import Blank, fill
+from digest.config import Config
+from digest.deliver import headers
+from digest.links import Links
+from digest.models import Issue
+from subscribers.models import MailingList
+
+_MAILBOX = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>\s]+@[^<>\s@]+)>\s*|\s*(?P<bare>[^<>\s]+@[^<>\s@]+)\s*")
+_NAME_LIMIT = 200  # characters; keeps the header section below 8 KB (F-12)
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """A name and an address as [mail] from says them: "Name <address>", or the address alone."""
+
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        """The domain of the address, as A-label (F-24)."""
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True)
+class Stationery:
+    """What all readers of a variant get: rendered, with blanks marked by `blank_word`."""
+
+    subject: str
+    html: str
+    text: str
+    headers: Mapping[str, str]
+    blank_word: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who one copy is for; `values` fill the blanks, `unsubscribe` is the one-click URI (None: a notice to staff)."""
+
+    address: str
+    name: str
+    message_id: str
+    unsubscribe: str | None
+    values: Mapping[Blank, str]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A variant with its static pieces encoded: odd pieces are blanks, even ones bytes that start and end a line."""
+
+    stationery: Stationery
+    boundary: str
+    text: tuple[bytes | Blank, ...]
+    html: tuple[bytes | Blank, ...]
+
+
+def fingerprint(stationery: Stationery) -> str:
+    """SHA-256 over subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
+    parts = [stationery.subject, stationery.html, stationery.text, sorted(stationery.headers.items())]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def parse_mailbox(text: str) -> Mailbox:
+    """The one mailbox in `text`, its domain as A-label; ValueError if there is none, or more than one (F-04)."""
+    found = _MAILBOX.fullmatch(text)
+    name = (found["name"] or "") if found else ""
+    quoted = re.fullmatch(r'"((?:[^"\\]|\\.)*)"', name)
+    if not found or (not quoted and re.search(r'[,;"]', name)):
+        raise ValueError(f"expected one mailbox like Name <name@example.org>, got {text!r}")
+    local, _, domain = (found["address"] or found["bare"]).rpartition("@")
+    name = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name
+    return Mailbox(name, f"{local}@{a_label(domain)}")
+
+
+def a_label(domain: str) -> str:
+    """`domain` as it goes on the wire: lower case, IDNA 2008 with UTS 46 mapping, not transitional (F-24)."""
+    import idna
+
+    if domain.isascii():
+        return domain.lower()
+    if len(domain) > 253:  # idna is slow on long input (CVE-2024-3651)
+        raise ValueError("a domain has at most 253 characters")
+    return idna.encode(domain, uts46=True, transitional=False).decode()
+
+
+def message_id(key: bytes, occasion: str, recipient: str, domain: str) -> str:
+    """The Message-ID of `occasion` for `recipient` (a subscriber's id): always the same, and telling nothing (F-09)."""
+    mac = hmac.digest(key, f"digest message v1\0{occasion}\0{recipient}".encode(), hashlib.sha256)
+    return f"<{base64.b32encode(mac[:20]).decode().lower()}@{domain}>"
+
+
+def sender(config: Config, mailing_list: MailingList | None) -> Mailbox:
+    """Whom mail to this list is from: the list's own mailbox, else [mail] from."""
+    return parse_mailbox((mailing_list.sender if mailing_list else None) or config.mail.sender)
+
+
+def letter_headers(config: Config, mailing_list: MailingList | None, date: datetime) -> dict[str, str]:
+    """The standing headers of a letter (confirm mail, notice): who it is from, and that nobody should answer it."""
+    own = sender(config, mailing_list)
+    reply_to = (mailing_list.reply_to if mailing_list else None) or config.mail.reply_to
+    return {
+        "From": headers.mailbox(own.name[:_NAME_LIMIT], own.address),
+        **({"Reply-To": _written(reply_to)} if reply_to else {}),
+        "Date": headers.date_time(date),
+        "Auto-Submitted": "auto-generated",
+        "Precedence": "bulk",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
+    }
+
+
+def standing_headers(
+    config: Config, links: Links, mailing_list: MailingList, issue: Issue, date: datetime
+) -> dict[str, str]:
+    """The headers that all readers of an issue share, as wire values: stored with the variant, `date` for ever (F-06).
+
+    `issue` needs its id and edition_id only.
+    """
+    domain = parse_mailbox(config.mail.sender).domain
+    subscribe = {"List-Subscribe": f"<{links.subscribe()}>"} if mailing_list.public else {}
+    return {
+        **letter_headers(config, mailing_list, date),
+        "List-Id": _list_id(mailing_list.id, mailing_list.title, domain),
+        "List-Help": f"<{config.site.url}>",
+        **subscribe,
+        "List-Archive": f"<{links.archive()}>",
+        "List-Post": "NO",
+        "Feedback-ID": f"i{issue.id}:e-{_label(issue.edition_id)}:l-{_label(mailing_list.id)}:{_sender_id(domain)}",
+    }
+
+
+def _written(mailbox: str) -> str:
+    parsed = parse_mailbox(mailbox)
+    return headers.mailbox(parsed.name[:_NAME_LIMIT], parsed.address)
+
+
+def _label(name: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "list"
+
+
+def _list_id(list_id: str, title: str, domain: str) -> str:
+    # Identity is the part in brackets: from the id, so a new title changes nothing (H-15). At most 255 octets.
+    identity = f"<{_label(list_id)}.{domain}>"
+    shown = headers.phrase(headers.one_line(title, 40))
+    return f"{shown} {identity}" if len(shown) + len(identity) < 250 else identity
+
+
+def _sender_id(domain: str) -> str:
+    return hashlib.sha256(domain.encode()).hexdigest()[:12]
+
+
+def prepare(stationery: Stationery) -> Prepared:
+    """The variant with its static pieces encoded, for many calls of `build`."""
+    # "=_" can't occur in quoted-printable, so this boundary is in no part, whatever the articles say (F-19).
+    mark = hashlib.sha256(f"boundary\0{stationery.blank_word}".encode()).hexdigest()[:24]
+    return Prepared(
+        stationery,
+        f"=_{mark}",
+        _pieces(stationery.text, stationery.blank_word),
+        _pieces(stationery.html, stationery.blank_word),
+    )
+
+
+def _pieces(template: str, word: str) -> tuple[bytes | Blank, ...]:
+    names = "|".join(Blank)
+    split = re.split(f"b{re.escape(word)}x({names})x", template)
+    return tuple(Blank(piece) if i % 2 else quoted_printable(piece) for i, piece in enumerate(split))
+
+
+def quoted_printable(text: str) -> bytes:
+    """`text` in quoted-printable, CRLF, lines <= 76, ending at a line's end: with a soft break if the text does not."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    if not plain:
+        return b""
+    encoded = binascii.b2a_qp(plain, istext=True)
+    if not encoded.endswith(b"\n"):
+        encoded += b"=\n"
+    # b2a_qp lets a line grow beyond 76 when it ends in white space.
+    return b"".join(_short(line) for line in encoded.split(b"\n")[:-1])
+
+
+def _short(line: bytes) -> bytes:
+    if len(line) <= 76:
+        return line + b"\r\n"
+    cut = 75 - next((back for back in (1, 2) if line[75 - back] == ord("=")), 0)
+    return line[:cut] + b"=\r\n" + line[cut:] + b"\r\n"
+
+
+def build(prepared: Prepared, reader: Reader) -> bytes:
+    """The message for one reader: CRLF lines, 7-bit (but for an SMTPUTF8 address in To); equal input, equal bytes."""
+    boundary = prepared.boundary.encode()
+    return b"".join(
+        (
+            *(headers.line(name, value) for name, value in _header_list(prepared, reader)),
+            b"\r\n--",
+            boundary,
+            b'\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
+            *_filled(prepared.text, reader.values, str),
+            b"\r\n--",
+            boundary,
+            b'\r\nContent-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
+            *_filled(prepared.html, reader.values, html.escape),
+            b"\r\n--",
+            boundary,
+            b"--\r\n",
+        ),
+    )
+
+
+def _filled(
+    pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, str], escape: Callable[[str], str]
+) -> list[bytes]:
+    return [
+        quoted_printable(escape(headers.one_line(values[piece], 2000))) if isinstance(piece, Blank) else piece
+        for piece in pieces
+    ]
+
+
+def _header_list(prepared: Prepared, reader: Reader) -> list[tuple[str, str]]:
+    stationery = prepared.stationery
+    standing = dict(stationery.headers)
+    subject = fill(stationery.subject, stationery.blank_word, {**dict.fromkeys(Blank, ""), **reader.values})
+    return [
+        ("From", standing.pop("From")),
+        ("To", headers.mailbox(reader.name[:_NAME_LIMIT], reader.address)),
+        ("Subject", headers.unstructured(subject)),
+        ("Message-ID", reader.message_id),
+        *standing.items(),
+        *_one_click(reader.unsubscribe),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative; boundary="{prepared.boundary}"'),
+    ]
+
+
+def _one_click(uri: str | None) -> list[tuple[str, str]]:
+    if uri is None:
+        return []
+    return [("List-Unsubscribe", f"<{uri}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]

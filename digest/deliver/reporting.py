@@ -1,0 +1,50 @@
+"""What the ledger tells people: how far an issue is, and who got it. Steps that only read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from digest.models import Delivery, DeliveryState, table
+from subscribers.models import Subscriber
+
+_d = table(Delivery)
+_p = table(Subscriber)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the ledger says of one address and one occasion."""
+
+    occasion: str
+    state: str
+    message_id: str
+    attempts: int
+    handed_at: datetime | None
+    settled_at: datetime | None
+    relay: str | None
+    code: int | None
+    enhanced: str | None
+    reason: str | None
+
+
+def status(session: Session, issue_id: int) -> Mapping[str, int]:
+    """How many deliveries of the issue are in each state; every state is named."""
+    counted = select(_d.c.state, func.count().label("number")).where(_d.c.issue_id == issue_id).group_by(_d.c.state)
+    counts = {row.state: row.number for row in session.execute(counted)}
+    return {state.value: counts.get(state.value, 0) for state in DeliveryState}
+
+
+def who(session: Session, issue_id: int, normalised: str) -> Told | None:
+    """What became of the issue for one address (normalised); None if it had no delivery of it."""
+    asked = (
+        select(*(_d.c[name] for name in Told.__dataclass_fields__))
+        .select_from(_d.join(_p, _p.c.id == _d.c.subscriber_id))
+        .where(_d.c.issue_id == issue_id, _p.c.email == normalised)
+    )
+    row = session.execute(asked).one_or_none()
+    return Told(**row._mapping) if row else None

@@ -1,0 +1,48 @@
+"""A test copy of an issue to any address: a real message, outside the ledger, whose links change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from digest.blanks import Blank
+from digest.config import Config
+from digest.deliver.message import Reader, Stationery, build, message_id, parse_mailbox, prepare
+from digest.deliver.smtp import Outcome, Trouble, connect
+from digest.errors import RelayUnavailable
+from digest.links import Links
+from subscribers.tokens import HANDLE_BYTES
+
+_NOBODY = bytes(HANDLE_BYTES)  # handles are random: this one names nobody
+
+
+async def send_test(
+    config: Config, links: Links, stationery: Stationery, *, list_id: str, address: str, now: datetime
+) -> Outcome:
+    """Send `stationery` once to `address` (normalised), marked "[Test]"; what the relay answered.
+
+    RelayUnavailable if no relay can be spoken to. The unsubscribe link is well-formed and names nobody.
+    """
+    uri = links.unsubscribe(_NOBODY, list_id)
+    own = parse_mailbox(config.mail.sender)
+    values: Mapping[Blank, str] = {Blank.NAME: "", Blank.UNSUBSCRIBE: uri}
+    occasion = f"test:{now.isoformat()}"
+    test = Reader(address, "", message_id(_NOBODY, occasion, address, own.domain), uri, values)
+    message = build(prepare(replace(stationery, subject=f"[Test] {stationery.subject}")), test)
+    envelope = parse_mailbox(config.mail.bounce_address or config.mail.sender).address
+    reasons = []
+    for relay in config.relays:
+        try:
+            connection = await connect(relay, config.mail.ehlo or own.domain)
+            outcome = await connection.send(envelope, address, message, _always)
+        except Trouble as trouble:
+            reasons.append(f"relay {relay.name}: {trouble}")
+            continue
+        await connection.close()
+        return outcome
+    raise RelayUnavailable("; ".join(reasons) or "there is no relay in the settings")
+
+
+async def _always() -> bool:
+    return True

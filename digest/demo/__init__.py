@@ -1,0 +1,1 @@
+"""The whole path on a sample magazine, on this machine alone: its feeds, its mailbox."""

@@ -1,0 +1,156 @@
+"""A mailbox on loopback: a small SMTP receiver that keeps every message as it stood on the wire.
+
+It normalises nothing, so that what is looked at is what was sent. `Receiver` speaks; what happens to a message and
+how each stage is answered can be replaced by those who derive from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_LONGEST = 50_000_000  # octets of one message
+DROP = ""  # as an answer: the connection is closed without one
+
+
+@dataclass
+class Envelope:
+    """One transaction, as far as it came."""
+
+    mail: str = ""
+    parameters: str = ""  # of MAIL: SIZE, BODY, SMTPUTF8
+    rcpt: str = ""
+    content: bytes = b""  # between DATA and the dot, without the stuffed dots
+
+
+class _Source:
+    """What the client sends, cut where a mark ends."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._buffer = bytearray()
+
+    async def until(self, mark: bytes, before: bytes = b"") -> bytes:
+        """Everything up to and with `mark`, as if `before` stood in front; ConnectionError if the client is gone."""
+        self._buffer[:0] = before
+        searched = 0
+        while (at := self._buffer.find(mark, searched)) < 0:
+            searched = max(0, len(self._buffer) - len(mark))
+            chunk = await self._reader.read(65_536)
+            if not chunk or len(self._buffer) > _LONGEST:
+                raise ConnectionResetError("the client went away, or never ends")
+            self._buffer += chunk
+        end = at + len(mark)
+        found = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return found
+
+
+class Receiver:
+    """Speaks SMTP with one client at a time per connection; one recipient per transaction, as we send."""
+
+    extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", f"SIZE {_LONGEST}")
+
+    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
+        """A server that is listening; port 0 takes a free one."""
+        return await asyncio.start_server(self._talk, host, port)
+
+    async def answer(self, stage: str, envelope: Envelope) -> str | None:
+        """The reply at connect, ehlo, mail, rcpt, data or dot; None for the usual one, `DROP` to hang up."""
+        return None
+
+    def accept(self, envelope: Envelope) -> None:
+        """A whole message is here, and is about to be acknowledged."""
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._converse(_Source(reader), writer)
+        except ConnectionError:
+            pass  # the client went away, or talks nonsense: nothing was acknowledged
+        finally:
+            writer.close()
+
+    async def _converse(self, source: _Source, writer: asyncio.StreamWriter) -> None:
+        envelope = Envelope()
+        going = await self._reply(writer, "connect", envelope, "220 mailbox.localhost ESMTP")
+        while going:
+            line = (await source.until(b"\r\n")).decode("utf-8", "replace").rstrip("\r\n")
+            verb = line[:4].upper()
+            if verb in ("EHLO", "HELO"):
+                lines = ("mailbox.localhost", *self.extensions)
+                greeting = "\r\n".join(f"250{'-' if i < len(lines) - 1 else ' '}{x}" for i, x in enumerate(lines))
+                going = await self._reply(writer, "ehlo", envelope, greeting)
+            elif verb == "RSET":
+                envelope = Envelope()
+                going = await self._reply(writer, "rset", envelope, "250 2.0.0 ok")
+            elif verb == "MAIL" and not envelope.mail:
+                path = re.fullmatch(r"MAIL FROM:<([^>]*)>(.*)", line, re.IGNORECASE)
+                envelope.mail, envelope.parameters = (path[1], path[2].strip()) if path else ("", "")
+                going = await self._reply(writer, "mail", envelope, "250 2.1.0 ok" if path else "501 5.5.4 what?")
+            elif verb == "RCPT" and envelope.mail:
+                going = await self._recipient(line, writer, envelope)
+            elif verb == "DATA":
+                going = await self._content(source, writer, envelope)
+                envelope = Envelope()
+            elif verb == "QUIT":
+                await self._reply(writer, "quit", envelope, "221 2.0.0 bye")
+                return
+            elif verb == "NOOP":
+                going = await self._reply(writer, "noop", envelope, "250 2.0.0 ok")
+            else:
+                going = await self._reply(writer, "other", envelope, "503 5.5.1 not now")
+
+    async def _recipient(self, line: str, writer: asyncio.StreamWriter, envelope: Envelope) -> bool:
+        path = re.fullmatch(r"RCPT TO:<([^>]+)>.*", line, re.IGNORECASE)
+        if not path:
+            return await self._reply(writer, "rcpt", envelope, "501 5.5.4 what?")
+        envelope.rcpt, before = path[1], envelope.rcpt
+        said = await self.answer("rcpt", envelope)
+        if said is None or not said.startswith("2"):
+            envelope.rcpt = before if said is not None else envelope.rcpt
+        return await self._say(writer, "250 2.1.5 ok" if said is None else said)
+
+    async def _content(self, source: _Source, writer: asyncio.StreamWriter, envelope: Envelope) -> bool:
+        if not envelope.rcpt:
+            return await self._say(writer, "554 5.5.1 no valid recipients")
+        said = await self.answer("data", envelope)
+        if not await self._say(writer, "354 go on" if said is None else said) or said is not None:
+            return said != DROP
+        raw = await source.until(b"\r\n.\r\n", before=b"\r\n")
+        envelope.content = raw.removesuffix(b".\r\n").replace(b"\r\n.", b"\r\n").removeprefix(b"\r\n")
+        said = await self.answer("dot", envelope)
+        if said is None or said.startswith("2"):
+            self.accept(envelope)
+        return await self._say(writer, "250 2.0.0 kept" if said is None else said)
+
+    async def _reply(self, writer: asyncio.StreamWriter, stage: str, envelope: Envelope, usual: str) -> bool:
+        said = await self.answer(stage, envelope)
+        return await self._say(writer, usual if said is None else said)
+
+    async def _say(self, writer: asyncio.StreamWriter, said: str) -> bool:
+        if said == DROP:
+            return False
+        writer.write(said.encode() + b"\r\n")
+        await writer.drain()
+        return not said.startswith("421")
+
+
+class FolderMailbox(Receiver):
+    """Keeps messages as 0001.eml, 0002.eml, ... in a folder, with an append-only index beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def accept(self, envelope: Envelope) -> None:
+        """Write the message, then its line of index.jsonl."""
+        self.count += 1
+        name = f"{self.count:04d}.eml"
+        (self.folder / name).write_bytes(envelope.content)
+        entry = {"file": name, "mail": envelope.mail, "rcpt": envelope.rcpt, "octets": len(envelope.content)}
+        with (self.folder / "index.jsonl").open("a", encoding="utf-8") as index:
+            index.write(json.dumps(entry, ensure_ascii=False) + "\n")
