@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, col, select
 from digest.config.keys import TABLES
 from digest.config.kinds import Kind, Wrong, shown
 from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
+from digest.gather.urls import canonical_url
 from digest.models import Article, Delivery, Edition, Sighting, Source, SourceState, people
 from digest.opml import Feed
 
@@ -159,11 +160,11 @@ def article(session: Session, name: str) -> Article:
 def add_article(session: Session, url: str, now: datetime, **given: Any) -> Article:
     """An article that no feed brought, of the source on its host or of the source "by-hand"."""
     address = checked("sources", url=url)["url"]
-    if session.exec(select(Article).where(or_(col(Article.url) == url, col(Article.canonical_url) == url))).first():
+    if session.exec(select(Article).where(Article.canonical_url == canonical_url(address))).first():
         raise NothingToDo("this article is there already")
     published = given.pop("published_at", None)
     added = Article(
-        canonical_url=address,
+        canonical_url=canonical_url(address),
         url=address,
         source_id=_source_of(session, address, now).id,
         first_seen_at=now,

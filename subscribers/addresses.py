@@ -96,7 +96,9 @@ def hash_address(key: bytes, normalised: str) -> str:
 
 def tidy_name(text: str) -> str:
     """A person's name as one line of at most 100 characters, without control or invisible formatting characters."""
-    visible = "".join(sign if unicodedata.category(sign)[0] not in "CZ" else " " for sign in text[:_LONGEST_TYPED])
+    visible = text[:_LONGEST_TYPED]
+    if not visible.isprintable():
+        visible = "".join(sign if unicodedata.category(sign)[0] not in "CZ" else " " for sign in visible)
     return " ".join(visible.split())[:_LONGEST_NAME].strip()
 
 

@@ -38,16 +38,34 @@ def picture(html: str, width: int, path: Path, dark: bool = False) -> None:
     _run(html, (width, height), f"--screenshot={path}", dark=dark)
 
 
+def poster(wide: str, narrow: str, path: Path) -> None:
+    """The top of two mails side by side, the second on a dark telephone, as a PNG of 1120 x 1240."""
+    frames = "".join(
+        f'<iframe width="{width}" height="{height}" style="color-scheme:{scheme};{style}"'
+        f' srcdoc="{markup.escape(html)}"></iframe>'
+        for html, width, height, scheme, style in (
+            (wide, 600, 1180, "light", "left:60px;top:60px"),
+            (narrow, 320, 1060, "dark", "left:730px;top:60px;border:5px solid #17191c;border-radius:26px"),
+        )
+    )
+    style = "body{margin:0;background:#efece4}iframe{position:absolute;border:0;box-shadow:0 10px 40px #0003}"
+    _show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{frames}', (1120, 1240), f"--screenshot={path}")
+
+
 def _run(html: str, box: tuple[int, int], action: str, dark: bool = False) -> str:
+    scheme, (width, height) = "dark" if dark else "light", box
+    page = _PAGE.format(scheme=scheme, width=width, height=height, mail=markup.escape(html))
+    return _show(page, box, action, dark)
+
+
+def _show(content: str, box: tuple[int, int], action: str, dark: bool = False) -> str:
     assert BINARY
-    width, height = box
-    scheme = "dark" if dark else "light"
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "page.html")
-        page.write_text(_PAGE.format(scheme=scheme, width=width, height=height, mail=markup.escape(html)))
+        page.write_text(content)
         command = [BINARY, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
         command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
         command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--user-data-dir={folder}/profile"]
-        command += ["--allow-file-access-from-files", f"--window-size={width},{height}", action, str(page)]
+        command += ["--allow-file-access-from-files", f"--window-size={box[0]},{box[1]}", action, str(page)]
         ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return ran.stdout

@@ -132,7 +132,9 @@ def mails() -> dict[str, str]:
 def main(folder: Path) -> None:
     """Draw each mail at three widths, light and dark."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, html in mails().items():
+    drawn = mails()
+    chromium.poster(drawn["roundup"], drawn["roundup"], (folder / "poster.png").resolve())
+    for name, html in drawn.items():
         for width in (320, 600, 1280):
             for mode in ("light", "dark"):
                 path = folder / f"{name}-{width}-{mode}.png"

@@ -153,9 +153,16 @@ def test_includes_of_mjml_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_overrides_replace_single_templates(tmp_path: Path) -> None:
-    made(tmp_path, {"email/parts/words.j2": '{% set unsubscribe = "Leave" %}'})
+    words = (template_root() / "email/parts/words.j2").read_text().replace('"Yes, subscribe me"', '"Ja, bitte"')
+    made(tmp_path, {"email/parts/words.j2": words, "email/own.txt.j2": "mine"})
     templates = Templates(template_root(), tmp_path)
-    assert "roundup" in templates.names("email", ".mjml.j2")
+    context = dict.fromkeys(("subject", "preheader", "list_title"), "x") | {"language": "de", "direction": "ltr"}
+    context |= {"site": {"name": "x", "postal_address": "x"}, "blanks": {"confirm": "c", "decline": "d"}}
+    assert "Ja, bitte" in templates.mjml("confirm", context)
+    assert "Ja, bitte:\nc\n" in templates.text("confirm", context)
+    assert templates.text("own", {}) == "mine"
+    assert templates.names("email", ".txt.j2") == ["confirm", "notice", "own", "roundup"]
+    assert templates.names("email", ".mjml.j2") == ["confirm", "notice", "roundup"]
 
 
 LEAD = Thing("A title")

@@ -17,6 +17,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,9 +58,10 @@ class Nouns(TyperGroup):
         return list(NOUNS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The noun or verb called `cmd_name`, None when there is none."""
+        """The noun or verb called `cmd_name`; a usage error with the near one, or None, when there is none."""
         if cmd_name not in NOUNS:
-            return None
+            near = get_close_matches(cmd_name, NOUNS, 1)
+            return ctx.fail(f"No such command '{cmd_name}', did you mean {near[0]}?") if near else None
         module = importlib.import_module(f"digest.cli.{cmd_name}")
         if hasattr(module, "app"):
             return get_command(module.app)

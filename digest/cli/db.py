@@ -110,5 +110,5 @@ def _dump_postgresql(url: URL, to: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        first = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
-        raise DatabaseUnavailable(f"pg_dump could not copy the database: {first}")
+        said = " ".join(done.stderr.replace("pg_dump: ", "").split())[:300]
+        raise DatabaseUnavailable(f"pg_dump could not copy the database: {said or f'exit code {done.returncode}'}")

@@ -6,17 +6,20 @@ import json
 import os
 import select
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from digest.errors import ConfigError, DigestError, NeedsDecision, NothingToDo, UsageError
+from subscribers.errors import SubscriberError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -33,6 +36,7 @@ EXIT: Mapping[type[Exception], int] = {
     ConfigError: 2,
     NothingToDo: 3,
     NeedsDecision: 4,
+    SubscriberError: 2,  # what was asked for does not fit the people and lists that there are
 }
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141  # as a shell says of a process that SIGPIPE ended
@@ -127,28 +131,36 @@ class Frame:
 
 
 def clock(now: str | None) -> Callable[[], datetime] | None:
-    """The clock for an option --now: stands still at an ISO 8601 instant (UTC when it has no offset)."""
+    """The clock for an option --now: begins at an ISO 8601 instant (UTC when it has no offset) and goes on from there."""
     if now is None:
         return None
     try:
         at = datetime.fromisoformat(now)
     except ValueError:
         raise UsageError(f'--now: expected an instant like 2026-11-20T07:00Z, got "{now}"') from None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return lambda: at
+    start, began = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC), monotonic()
+    return lambda: start + timedelta(seconds=monotonic() - began)
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[object]], widest: int = 60) -> list[str]:
     """Lines of a table with aligned columns; long cells are cut."""
     table = [list(headings)] + [["" if cell is None else _cell(cell, widest) for cell in row] for row in rows]
-    widths = [max(len(row[place]) for row in table) for place in range(len(headings))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
+    widths = [max(_width(row[place]) for row in table) for place in range(len(headings))]
+    lines = (
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) for row in table
+    )
     return [line.rstrip() for line in lines]
 
 
 def _cell(cell: object, widest: int) -> str:
     text = cell.strftime("%Y-%m-%d %H:%M") if isinstance(cell, datetime) else " ".join(str(cell).split())
     return text if len(text) <= widest else text[: widest - 1] + "…"
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal `text` takes: Chinese and Japanese letters take two, combining ones none."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def printable(text: str) -> str:
@@ -188,7 +200,7 @@ def translated(*, as_json: bool, verbose: int) -> Iterator[Ended]:
     except typer.TyperException as error:
         ended.code = error.exit_code
         _tell([_usage(error)], ended.code, as_json)
-    except DigestError as error:
+    except (DigestError, SubscriberError) as error:
         ended.code = next(EXIT[one] for one in type(error).__mro__ if one in EXIT)
         _tell(error.problems if isinstance(error, ConfigError) else [str(error)], ended.code, as_json)
     except Exception as error:  # the last door: no traceback reaches a user

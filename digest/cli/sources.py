@@ -71,6 +71,41 @@ def list_(ctx: typer.Context) -> None:
     here.out({"sources": rows}, lines if rows else "There are no sources yet: digest sources add URL.")
 
 
+@app.command("check")
+def check(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ID_OR_URL", help="A source, or the address of a feed.")],
+) -> None:
+    """Fetch a feed now and show how it reads, without storing anything.
+
+    \b
+    Examples:
+      digest sources check blog
+      digest sources check https://example.org/feed.xml
+    """
+    import asyncio
+
+    from digest import byhand, db
+    from digest.errors import DigestError
+    from digest.gather.inspecting import inspect_feed
+    from digest.gather.outcomes import Fetched
+    from digest.gather.run import check as look
+
+    here = frame.of(ctx)
+    with here.app() as app:
+        url = name
+        if "://" not in name:
+            with db.reading(app.engine) as session:
+                url = byhand.source(session, name).url
+        outcome, feed = asyncio.run(look(app.config, url, app.clock()))
+    if not isinstance(outcome, Fetched) or feed is None:
+        raise DigestError(f"{url}: {getattr(outcome, 'sentence', 'it gave no feed')}")
+    data = inspect_feed(name, outcome.body, url=outcome.url, content_type=outcome.content_type)
+    rows = [[entry["published"], entry["title"]] for entry in data["entries"][:10]]
+    about = f'{data["kind"] or "no feed"}: "{data["title"]}", {len(data["entries"])} entries'
+    here.out(data, [about, *frame.columns(["PUBLISHED", "TITLE"], rows), *data["problems"]])
+
+
 @app.command("remove")
 def remove(
     ctx: typer.Context,

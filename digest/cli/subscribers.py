@@ -282,18 +282,11 @@ def suppress(
 
 
 def _enqueue(opened: App, session: Session, sends: Sequence[Send]) -> None:
-    from digest.deliver.letters import enqueue_confirm
+    from digest.deliver.letters import Office, enqueue_confirm
 
+    office = Office(opened.config, opened.templates, opened.instance.message_key)
     for send in sends:
-        enqueue_confirm(
-            session,
-            opened.config,
-            opened.links,
-            opened.templates,
-            opened.instance.message_key,
-            send,
-            opened.clock(),
-        )
+        enqueue_confirm(session, office, send, opened.clock())
 
 
 def _known_list(session: Session, list_id: str) -> None:

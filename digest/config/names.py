@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from digest.config.kinds import Kind, Wrong, unprintable
+from digest.timetable import parse_schedule
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
@@ -44,6 +45,14 @@ def _kind(expected: str, fits: Any) -> Kind:
 
 def _id(value: str) -> str | None:
     return value if len(value) <= 64 and _ID.fullmatch(value) else None
+
+
+def _schedule(value: str) -> str | None:
+    try:
+        parse_schedule(value)
+    except ValueError:
+        return None
+    return value
 
 
 def as_ascii(host: str) -> str | None:
@@ -181,6 +190,7 @@ ADDRESS = _kind("a mail address like news@example.org", _address)
 SENDER = Kind('exactly one mailbox like "Name <news@example.org>" (a name with a comma in quotes)', _read_sender)
 MAILBOX = _kind('one mailbox like "Name <news@example.org>"', _mailbox)
 ZONE = Kind("a time zone like Europe/Berlin", _read_zone)
+SCHEDULE = _kind('a schedule like "fri 07:00" or a cron line of five fields like "0 7 * * fri"', _schedule)
 LANGUAGE = _kind('a language like "en" or "pt-BR"', _language)
 URL = _kind("a URL like https://example.org/", _url)
 HTTPS = _kind("a URL that starts with https://", _https)

@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from digest.models import Delivery, DeliveryState, table
+from digest.models import Delivery, DeliveryState, Issue, table
 from subscribers.models import Subscriber
 
 _d = table(Delivery)
+_i = table(Issue)
 _p = table(Subscriber)
 
 
@@ -48,3 +49,13 @@ def who(session: Session, issue_id: int, normalised: str) -> Told | None:
     )
     row = session.execute(asked).one_or_none()
     return Told(**row._mapping) if row else None
+
+
+def last_audience(session: Session, edition_id: str) -> int | None:
+    """How many people the edition's last issue went to, or goes to; None if it never had one."""
+    sent = select(func.max(_i.c.number)).where(_i.c.edition_id == edition_id, _i.c.audience_complete)
+    last = select(_i.c.id).where(_i.c.edition_id == edition_id, _i.c.number == sent.scalar_subquery())
+    issue_id = session.execute(last).scalar_one_or_none()
+    if issue_id is None:
+        return None
+    return int(session.execute(select(func.count()).where(_d.c.issue_id == issue_id)).scalar_one())

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from digest import errors
 from digest.cli import NOUNS, _hoisted, frame, logs
+from subscribers.errors import UnknownList
 
 HEAVY = ("sqlalchemy", "sqlmodel", "alembic", "httpx", "pydantic", "rich", "fastapi", "jinja2", "feedparser", "asyncio")
 
@@ -78,6 +79,7 @@ def test_options_of_every_command_may_stand_anywhere(typed: list[str], understoo
         (errors.NothingToDo("x"), 3),
         (errors.NeedsDecision("x"), 4),
         (errors.IllegalMove("x"), 4),
+        (UnknownList("x"), 2),
         (ZeroDivisionError("x"), 1),
         (KeyboardInterrupt(), 130),
     ],
@@ -166,6 +168,16 @@ def test_nothing_that_a_terminal_obeys_is_printed(text: str) -> None:
 def test_columns_align_and_long_cells_are_cut() -> None:
     lines = frame.columns(["A", "B"], [["x", None], ["y\ny", "z" * 70]])
     assert lines == ["A    B", "x", "y y  " + "z" * 59 + "…"]
+
+
+def test_columns_align_with_wide_letters() -> None:
+    assert frame.columns(["A", "B"], [["日本", 1], ["e\u0301", 2]]) == ["A     B", "日本  1", "e\u0301     2"]
+
+
+def test_a_command_that_is_not_there_names_the_near_one(shell: Shell) -> None:
+    answer = shell("sourcs", "list")
+    assert (answer.code, answer.err) == (2, "No such command 'sourcs', did you mean sources? (see digest --help)\n")
+    assert shell("xyzzy").code == 2
 
 
 def test_a_decision_without_a_terminal_is_a_refusal(shell: Shell) -> None:

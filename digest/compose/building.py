@@ -1,0 +1,191 @@
+"""Rows, the editor's words and the settings, made into what an issue says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from digest.compose.content import (
+    Also,
+    ArticleContent,
+    Byline,
+    IssueContent,
+    Picture,
+    SectionContent,
+    SiteContent,
+    articles,
+)
+from digest.compose.sections import standing
+from digest.config.values import EditionConfig, SectionConfig, SiteConfig
+from digest.errors import TemplateError
+from digest.links import Links
+from digest.models import Article, Issue, Override, Placement
+from digest.templating import line
+
+PREHEADER = 140  # characters; mail programs show 40 to 130
+SUBJECT = 200  # characters of a plain subject
+
+
+@dataclass(frozen=True)
+class Material:
+    """The rows and settings that one issue is built from."""
+
+    site: SiteConfig
+    edition: EditionConfig
+    list_title: str
+    issue: Issue
+    number: int  # given, or the one it would get now
+    placements: Sequence[Placement]  # only those with a place
+    articles: Mapping[int, Article]
+    overrides: Mapping[int, Override]
+    sources: Mapping[str, str]  # id -> name
+
+
+def build(material: Material, links: Links) -> IssueContent:
+    """The content of an issue: equal rows and settings give equal content."""
+    site, issue = material.site, material.issue
+    lead, sections = _read(material)
+    return IssueContent(
+        site=SiteContent(site.name, site.url, site.postal_address, site.logo, tuple(site.social.items())),
+        edition=material.edition.title,
+        edition_id=material.edition.id,
+        list_title=material.list_title,
+        number=material.number,
+        date=(issue.due_at or issue.window_end).astimezone(zone(material.edition, site)).date(),
+        language=site.language,
+        direction=direction(site.language),
+        subject=issue.subject_override or issue.subject,
+        preheader=issue.preheader_override or issue.preheader,
+        intro=issue.intro,
+        outro=issue.outro,
+        lead=lead,
+        sections=sections,
+        latest=_latest(material),
+        web_url=links.issue(material.edition.id, material.number),
+        subscribe_url=links.subscribe(),
+    )
+
+
+def zone(edition: EditionConfig, site: SiteConfig) -> ZoneInfo:
+    """The zone in which an edition's dates are said."""
+    return ZoneInfo(edition.timezone or site.timezone)
+
+
+def direction(language: str) -> str:
+    """ "rtl" for a language that is written from right to left, else "ltr"."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return "rtl" if Locale.parse(language, sep="-").text_direction == "rtl" else "ltr"
+    except (UnknownLocaleError, ValueError):
+        return "ltr"
+
+
+def _read(material: Material) -> tuple[ArticleContent | None, tuple[SectionContent, ...]]:
+    sections = standing(material.edition)
+    places = sorted(material.placements, key=lambda row: row.position)
+    homes = [(_home(row, sections), _said(row.article_id, row, material)) for row in places]
+    lead = homes.pop(0)[1] if homes and homes[0][0].style != "short" else None
+    filled = (
+        SectionContent(
+            section.id, section.title, section.style, tuple(article for home, article in homes if home is section)
+        )
+        for section in sections
+    )
+    return lead, tuple(section for section in filled if section.articles)
+
+
+def _home(row: Placement, sections: Sequence[SectionConfig]) -> SectionConfig:
+    # A section that went from the settings since: what stood there comes last.
+    return next((section for section in sections if section.id == row.section_id), sections[-1])
+
+
+def _said(article_id: int, row: Placement | None, material: Material) -> ArticleContent:
+    article, hand = material.articles[article_id], material.overrides.get(article_id)
+    published = article.published_at.astimezone(zone(material.edition, material.site)) if article.published_at else None
+    return ArticleContent(
+        id=article_id,
+        url=article.url,
+        title=hand.title if hand and hand.title is not None else article.title,
+        dek=hand.dek if hand and hand.dek is not None else article.dek,
+        bylines=tuple(Byline(one["name"], one.get("organisation") or "") for one in article.bylines if one.get("name")),
+        kind=article.kind or "",
+        section=article.section or "",
+        source=material.sources.get(article.source_id) or article.source_id,
+        picture=_picture(article),
+        published=published.date() if published else None,
+        language=_other(article.language, material.site.language),
+        also=tuple(Also(one["source"], one["url"]) for one in row.also) if row else (),
+    )
+
+
+def _picture(article: Article) -> Picture | None:
+    if not article.image_url:
+        return None
+    return Picture(
+        article.image_url, article.image_alt, article.image_credit, article.image_width, article.image_height
+    )
+
+
+def _other(language: str | None, standard: str) -> str | None:
+    if not language or language.split("-")[0].casefold() == standard.split("-", maxsplit=1)[0].casefold():
+        return None
+    return language
+
+
+def _latest(material: Material) -> tuple[ArticleContent, ...]:
+    """The newest ones again; none where that would repeat the whole issue."""
+    if material.edition.latest >= len(material.placements):
+        return ()
+    rows = [material.articles[row.article_id] for row in material.placements]
+    rows.sort(key=lambda article: article.canonical_url)
+    rows.sort(key=_age, reverse=True)
+    return tuple(_said(row.id, None, material) for row in rows[: material.edition.latest] if row.id is not None)
+
+
+def _age(article: Article) -> datetime:
+    return article.published_at or article.first_seen_at
+
+
+def titled(content: IssueContent, template: str) -> tuple[IssueContent, str | None]:
+    """The content with subject and preheader made from it, and a sentence if the edition's subject can't be used.
+
+    The subject's template sees lead, count, number, date and edition; what titles hold is text to it, never template.
+    """
+    said, problem = articles(content), None
+    context: dict[str, Any] = {
+        "lead": content.lead or (said[0] if said else None),
+        "count": len(said),
+        "number": content.number,
+        "date": content.date,
+        "language": content.language,  # of the date in words
+        "edition": content.edition,
+    }
+    try:
+        subject = line(template, context)
+    except TemplateError as error:
+        problem = f"The subject of edition {content.edition_id} can't be used, a plain one stands instead: {error}"
+        subject = _cut(f"{content.edition}: {said[0].title}" if said else content.edition, SUBJECT)
+    return replace(content, subject=subject, preheader=_preheader(content, subject)), problem
+
+
+def _preheader(content: IssueContent, subject: str) -> str:
+    first, *rest = articles(content) or (None,)
+    if first is None:
+        return content.edition
+    opening = [text for text in (first.title, first.dek) if text and text not in subject]
+    also = [f"Plus: {'; '.join(article.title for article in rest[:4])}"] if rest else []
+    return _cut(" ".join(opening[:1] + also) or content.edition, PREHEADER)
+
+
+def _cut(text: str, most: int) -> str:
+    """At most `most` characters, cut between words."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    return (
+        text[: most - 1].rpartition(" ")[0].rstrip(" ,;:.") + "…" if " " in text[: most - 1] else text[: most - 1] + "…"
+    )

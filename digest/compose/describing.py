@@ -1,0 +1,154 @@
+"""Issues as plain data: what the commands print with `--json`, and the desk will show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from digest.compose.content import ArticleContent, articles
+from digest.compose.run import Composed, Explained
+from digest.models import Article, Issue, IssueState, Override, Placement
+
+_NUMBERLESS = {IssueState.SKIPPED, IssueState.CANCELLED}
+
+
+def described(composed: Composed) -> dict[str, Any]:
+    """The whole issue; every article stands in its section, the lead too, or in `left_out` with the reason."""
+    issue, content = composed.issue, composed.content
+    provisional = content.number if content and issue.state not in _NUMBERLESS else None
+    whole = listed(issue) | {
+        "number": issue.number or provisional,
+        "subject": content.subject if content else issue.subject_override or issue.subject,
+        "preheader": content.preheader if content else issue.preheader_override or issue.preheader,
+        "intro": issue.intro,
+        "outro": issue.outro,
+        "content_hash": issue.content_hash,
+        "sections": _sections(composed),
+        "left_out": [
+            _left_out(row, composed.articles[row.article_id]) for row in composed.placements if row.left_out is not None
+        ],
+    }
+    return {"issue": whole, "problems": list(composed.problems), "question": composed.question}
+
+
+def listed(issue: Issue) -> dict[str, Any]:
+    """The issue in a line of a list."""
+    return {
+        "id": issue.id,
+        "edition": issue.edition_id,
+        "number": issue.number,
+        "state": str(issue.state),
+        "reason": issue.reason,
+        "subject": issue.subject_override or issue.subject,
+        "due_at": _instant(issue.due_at),
+        "window": [_instant(issue.window_start), _instant(issue.window_end)],
+        "sent_at": _instant(issue.sent_at),
+    }
+
+
+def explained(found: Explained) -> dict[str, Any]:
+    """Where the article stands in the issue and each factor of its score; or why it does not stand there."""
+    row = found.placement
+    return {
+        "issue": found.issue.id,
+        "article": found.article.id,
+        "title": found.article.title,
+        "placed": found.reason is None,
+        "section": row.section_id if row and found.reason is None else None,
+        "position": row.position if row and found.reason is None else None,
+        "left_out": found.reason,
+        "score": row.score if row else None,
+        "reasons": row.reasons if row else [],
+        "also": _also(row),
+        "new": bool(row and row.is_new),
+        "editor": _hand(found.override),
+    }
+
+
+def told(composed: Composed) -> list[str]:
+    """The whole issue in lines for a terminal."""
+    said = described(composed)
+    issue = said["issue"]
+    head = f"Issue {issue['id']} of {issue['edition']}, {issue['state']}"
+    lines = [f"{head}, no. {issue['number']}" if issue["number"] else head]
+    lines += [text for text in (issue["reason"], issue["subject"] and f"Subject: {issue['subject']}") if text]
+    for section in issue["sections"]:
+        lines += ["", section["title"]]
+        lines += [_line(article) for article in section["articles"]]
+    if issue["left_out"]:
+        lines += ["", "Left out"]
+        lines += [f"  {row['id']:>5}  {row['title']}: {row['reason']}" for row in issue["left_out"]]
+    return lines + [text for text in ("", *said["problems"], said["question"]) if text]
+
+
+def _line(article: Mapping[str, Any]) -> str:
+    marks = "".join(f" [{mark}]" for mark in ("lead", "new") if article[mark])
+    also = f" (also {', '.join(one['source'] for one in article['also'])})" if article["also"] else ""
+    return f"  {article['id']:>5}  {article['score']:8.2f}  {article['title']}{also}{marks}"
+
+
+def _sections(composed: Composed) -> list[dict[str, Any]]:
+    content = composed.content
+    if content is None:
+        return []
+    rows = {row.article_id: row for row in composed.placements}
+    titles = {**composed.titles, **{section.id: section.title for section in content.sections}}
+    members: dict[str, list[ArticleContent]] = {}
+    for article in articles(content):  # in reading order, so the lead's section comes first
+        members.setdefault(rows[article.id].section_id, []).append(article)
+    return [
+        {
+            "id": section_id,
+            "title": titles.get(section_id, section_id),
+            "articles": [_placed(article, rows[article.id], composed) for article in inside],
+        }
+        for section_id, inside in members.items()
+    ]
+
+
+def _placed(article: ArticleContent, row: Placement, composed: Composed) -> dict[str, Any]:
+    lead = composed.content.lead if composed.content else None
+    return {
+        "id": article.id,
+        "title": article.title,
+        "url": article.url,
+        "source": composed.articles[article.id].source_id,
+        "score": row.score,
+        "also": _also(row),
+        "lead": lead is not None and lead.id == article.id,
+        "new": row.is_new,
+    }
+
+
+def _left_out(row: Placement, article: Article) -> dict[str, Any]:
+    return {
+        "id": article.id,
+        "title": article.title,
+        "url": article.url,
+        "source": article.source_id,
+        "score": row.score,
+        "reason": row.left_out,
+    }
+
+
+def _also(row: Placement | None) -> list[dict[str, Any]]:
+    return [{"id": int(one["id"]), "source": one["source"], "url": one["url"]} for one in row.also] if row else []
+
+
+def _hand(override: Override | None) -> dict[str, Any]:
+    if override is None:
+        return {}
+    decided = {
+        "pinned": override.pinned or None,
+        "dropped": override.dropped or None,
+        "section": override.section_id,
+        "position": override.position,
+        "title": override.title,
+        "dek": override.dek,
+    }
+    return {name: value for name, value in decided.items() if value is not None}
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None

@@ -1,0 +1,56 @@
+"""Which articles an issue may choose from, and why not the others (DESIGN section 6, STANDARDS E-13 and E-14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.models import Article
+
+FAR_DAYS = 36_500  # a window of a century is "everything"; more would leave the calendar
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an issue looks at: became available in [start, end), and no backlog older than `days`."""
+
+    start: datetime
+    end: datetime  # the cut
+    days: int
+
+
+def before(instant: datetime, days: int) -> datetime:
+    """`instant` less `days`, which may be any whole number."""
+    return instant - timedelta(days=min(days, FAR_DAYS))
+
+
+def window(last_cut: datetime | None, now: datetime, days: int) -> Window:
+    """The window of an issue cut at `now`: from the last cut, or the last `days` if there was none."""
+    return Window(last_cut if last_cut is not None else before(now, days), now, days)
+
+
+def not_eligible(article: Article, window: Window) -> str | None:
+    """Why an issue with this window can't have `article`, as a sentence; None if it can.
+
+    A source that was down loses nothing: its articles may be as old as its last good look, less `window.days`. A source
+    that is new brings the last `window.days` only.
+    """
+    if article.hidden:
+        return "It is hidden."
+    if article.available_at >= window.end:
+        return f"It becomes available at {_said(article.available_at)}, after the cut: the next issue can have it."
+    if article.available_at < window.start:
+        return f"It became available at {_said(article.available_at)}, before this issue's window."
+    oldest = before(article.previous_look_at, window.days)
+    if article.published_at is not None and article.published_at < oldest and not article.added_by_hand:
+        return f"It is backlog: published at {_said(article.published_at)}, before {_said(oldest)}."
+    return None
+
+
+def taken(number: int | None, issue_id: int) -> str:
+    """The sentence for an article that another issue of the edition has; no editor's hand overrides it."""
+    return f"It was in issue {number}." if number is not None else f"It is in the open issue with id {issue_id}."
+
+
+def _said(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,130 @@
+"""What composing reads from the database, each thing in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, or_
+from sqlmodel import Session, col, func, select
+
+from digest.compose.building import Material
+from digest.compose.eligibility import Window
+from digest.compose.sections import standing
+from digest.config.stored import edition_from_json
+from digest.config.values import Config, EditionConfig
+from digest.errors import NotFound
+from digest.models import Appearance, Article, Edition, Issue, IssueState, Override, Placement, Source, people
+
+OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
+MANY = 500  # values in one IN list; SQLite allows 32,766, PostgreSQL plans badly long before
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The issue of the edition that has an article."""
+
+    issue_id: int
+    number: int | None
+
+
+def edition_of(session: Session, edition_id: str, *, lock: bool = False) -> EditionConfig:
+    """The edition's settings; NotFound if there is none, or it is switched off.
+
+    With `lock`, whoever else composes or freezes this edition waits until the transaction ends.
+    """
+    query = select(Edition).where(col(Edition.id) == edition_id)
+    row = session.exec(query.with_for_update() if lock else query).first()
+    if row is None or not row.active:
+        known = session.exec(select(Edition.id).where(col(Edition.active)).order_by(Edition.id)).all()
+        raise NotFound(f"there is no edition {edition_id!r} ({', '.join(known) or 'none is set up'})")
+    return edition_from_json(row.settings)
+
+
+def section_titles(session: Session, edition_id: str) -> dict[str, str]:
+    """The titles of the edition's sections by id, whether or not it is switched on."""
+    row = session.get(Edition, edition_id)
+    return {section.id: section.title for section in standing(edition_from_json(row.settings))} if row else {}
+
+
+def issue_of(session: Session, issue_id: int) -> Issue:
+    """The issue as it is in the database now; NotFound if there is none."""
+    issue = session.get(Issue, issue_id, populate_existing=True)
+    if issue is None:
+        raise NotFound(f"there is no issue with id {issue_id}")
+    return issue
+
+
+def overrides_of(session: Session, issue_id: int) -> dict[int, Override]:
+    """The editor's decisions about an issue's articles, by article."""
+    rows = session.exec(select(Override).where(col(Override.issue_id) == issue_id))
+    return {row.article_id: row for row in rows}
+
+
+def looked_at(session: Session, window: Window, also: Collection[int]) -> list[tuple[Article, Source]]:
+    """The articles that became available in the window, and those with the ids of `also`; by URL."""
+    inside: ColumnElement[bool] = and_(
+        col(Article.available_at) >= window.start, col(Article.available_at) < window.end
+    )
+    query = (
+        select(Article, Source)
+        .join(Source, col(Source.id) == col(Article.source_id))
+        .where(or_(inside, col(Article.id).in_(also)))
+    )
+    return sorted(session.exec(query).all(), key=lambda pair: pair[0].canonical_url)
+
+
+def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:
+    """The articles of the edition's other issues: those that appeared, and those placed in one that is open."""
+    placed = (
+        select(Placement.article_id, Issue.id)
+        .join(Issue, col(Issue.id) == col(Placement.issue_id))
+        .where(
+            Issue.edition_id == issue.edition_id,
+            Issue.id != issue.id,
+            col(Issue.state).in_(OPEN),
+            col(Placement.left_out).is_(None),
+        )
+    )
+    taken = {article: Taken(other or 0, None) for article, other in session.exec(placed)}
+    appeared = (
+        select(Appearance.article_id, Issue.id, Issue.number)
+        .join(Issue, col(Issue.id) == col(Appearance.issue_id))
+        .where(Appearance.edition_id == issue.edition_id, Appearance.issue_id != issue.id)
+    )
+    return taken | {article: Taken(other or 0, number) for article, other, number in session.exec(appeared)}
+
+
+def next_number(session: Session, edition_id: str) -> int:
+    """The number that the edition's next frozen issue gets: numbers are given at freezing, without a gap."""
+    last = session.exec(select(func.max(Issue.number)).where(Issue.edition_id == edition_id)).one()
+    return (last or 0) + 1
+
+
+def material_of(session: Session, config: Config, edition: EditionConfig, issue: Issue) -> Material:
+    """Everything that the issue's content is built from, as it is stored now."""
+    assert issue.id is not None
+    query = select(Placement).where(col(Placement.issue_id) == issue.id, col(Placement.left_out).is_(None))
+    placements = session.exec(query.order_by(col(Placement.position))).all()
+    mailing_list = session.get(people.MailingList, edition.list)
+    return Material(
+        site=config.site,
+        edition=edition,
+        list_title=mailing_list.title if mailing_list else edition.list,
+        issue=issue,
+        number=issue.number or next_number(session, issue.edition_id),
+        placements=placements,
+        articles=articles_of(session, [row.article_id for row in placements]),
+        overrides=overrides_of(session, issue.id),
+        sources={source.id: source.name for source in session.exec(select(Source))},
+    )
+
+
+def articles_of(session: Session, ids: Collection[int]) -> Mapping[int, Article]:
+    """The articles with these ids, by id."""
+    wanted, found = sorted(ids), dict[int, Article]()
+    for start in range(0, len(wanted), MANY):
+        for row in session.exec(select(Article).where(col(Article.id).in_(wanted[start : start + MANY]))):
+            assert row.id is not None
+            found[row.id] = row
+    return found

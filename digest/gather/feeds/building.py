@@ -1,0 +1,105 @@
+"""One entry from what any dialect offers: cleaning, identity, dek, kicker, bylines."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.gather.clean import markup_text, plain_text, safe_html
+from digest.gather.entries import Entry, Image
+from digest.gather.feeds import pictures
+from digest.gather.feeds.bylines import bylines
+from digest.gather.feeds.kickers import kicker
+from digest.gather.urls import canonical_url, resolve
+
+MAX_TITLE = 300  # graphemes (S-F8)
+MAX_DEK = 400
+MAX_CATEGORIES = 30
+MAX_URL = 4_000
+
+# What blog software hangs on to a summary.
+_TAIL = re.compile(
+    r"\s*(?:The post .{1,400} (?:appeared first|first appeared) on .*|(?:Continue|Read) (?:reading|more)\b.{0,200})$"
+)
+_MORE = re.compile(r"\s*(?:\[\s*(?:…|\.{3})\s*\]|\(\s*(?:…|\.{3})\s*\)|\.{3})$")
+_UNSAFE = re.compile(r"(?:javascript|vbscript|data|file|blob):", re.I)
+
+
+@dataclass
+class Raw:
+    """An entry as its dialect gives it; `summary` and `content` are markup."""
+
+    id: str = ""
+    link: str = ""
+    base: str = ""
+    title: str = ""
+    title_is_markup: bool = False
+    summary: str = ""
+    content: str = ""
+    published: datetime | None = None
+    updated: datetime | None = None
+    authors: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    image: Image | None = None
+    language: str | None = None
+
+
+def build(raw: Raw) -> Entry:
+    """The entry, cleaned; every text is bounded."""
+    url = _address(raw)
+    title = plain_text(markup_text(raw.title) if raw.title_is_markup else raw.title, MAX_TITLE)
+    categories = tuple(dict.fromkeys(filter(None, (plain_text(text, 120) for text in raw.categories))))[:MAX_CATEGORIES]
+    title, kind, section = kicker(title, categories)
+    summary_html = safe_html(raw.summary or raw.content, raw.base)
+    text = markup_text(raw.content or raw.summary)
+    image = raw.image or pictures.in_content(raw.content, raw.base) or pictures.in_content(raw.summary, raw.base)
+    return Entry(
+        id=raw.id.strip() or url or _fallback_id(title, raw.published),
+        url=url,
+        canonical_url=canonical_url(url) if url else "",
+        title=title,
+        published=raw.published,
+        updated=raw.updated,
+        bylines=bylines(raw.authors, text),
+        categories=categories,
+        summary_html=summary_html,
+        dek=dek(summary_html),
+        kind=kind,
+        section=section,
+        image=image,
+        language=language(raw.language),
+    )
+
+
+def dek(summary_html: str) -> str:
+    """The summary as one plain line of at most 400 graphemes, without what blog software hangs on to it."""
+    text = plain_text(markup_text(summary_html[:20_000]), 4 * MAX_DEK)
+    text = _MORE.sub("…", _TAIL.sub("", text))
+    return plain_text(text, MAX_DEK)
+
+
+def language(tag: str | None) -> str | None:
+    """A language tag in its usual letters ("en-US"), or None if it is no tag."""
+    found = re.fullmatch(
+        r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?(?:[-_].*)?", (tag or "").strip()
+    )
+    if not found:
+        return None
+    script = f"-{found[2].title()}" if found[2] else ""
+    return found[1].lower() + script + (f"-{found[3].upper()}" if found[3] else "")
+
+
+def _address(raw: Raw) -> str:
+    """The link as a browser resolves it; as written where there is no base for it; none that would run a script."""
+    link = raw.link.strip()
+    found = (resolve(raw.base, link) or link)[:MAX_URL] if link else ""
+    return "" if _UNSAFE.match(found) else found
+
+
+def _fallback_id(title: str, published: datetime | None) -> str:
+    if not title and not published:
+        return ""
+    return "sha256:" + hashlib.sha256(f"{title}\n{published}".encode()).hexdigest()

@@ -1,0 +1,45 @@
+"""A feed as `digest inspect feed` tells it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from digest.gather.entries import Entry
+from digest.gather.feeds import parse
+
+
+def inspect_feed(given: str, body: bytes, *, url: str = "", content_type: str | None = None) -> dict[str, Any]:
+    """What `body` says, as plain data for one line of JSON; `given` is the file or URL it came from."""
+    feed = parse(body, url=url, content_type=content_type)
+    return {
+        "input": given,
+        "kind": feed.kind,
+        "title": feed.title,
+        "entries": [_entry(entry) for entry in feed.entries],
+        "problems": list(feed.problems),
+    }
+
+
+def not_read(given: str, problem: str) -> dict[str, Any]:
+    """What is told of an input that could not be had."""
+    return {"input": given, "kind": "", "title": "", "entries": [], "problems": [problem]}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "url": entry.url,
+        "canonical_url": entry.canonical_url,
+        "title": entry.title,
+        "published": _time(entry.published),
+        "updated": _time(entry.updated),
+        "authors": [byline.name for byline in entry.bylines],
+        "categories": list(entry.categories),
+        "summary": entry.summary_html,
+        "image": entry.image.url if entry.image else None,
+    }
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value else None

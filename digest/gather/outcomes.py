@@ -1,0 +1,54 @@
+"""What came of asking a source, as values: expected outcomes are no exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Validators:
+    """ETag and Last-Modified exactly as received (bytes as latin-1), and the URL that gave them (E-01, E-02)."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A body, decoded; `permanent_url` is where only permanent redirects (301, 308) led, if they did."""
+
+    body: bytes
+    url: str
+    content_type: str | None = None
+    validators: Validators | None = None
+    permanent_url: str | None = None
+    max_age_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """304: what we have is current."""
+
+    max_age_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Later:
+    """429 or 503: the server asks to be left alone, until `retry_at` if it says so."""
+
+    sentence: str
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Nothing was had; `status` is the HTTP status where there was one, `permanent` that asking again is no use."""
+
+    sentence: str
+    permanent: bool = False
+    status: int | None = None
+
+
+Outcome = Fetched | Unchanged | Later | Failed

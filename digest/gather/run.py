@@ -1,0 +1,160 @@
+"""SOURCES -> ARTICLES: due | fetch (parallel) | parse (threads) | decide | store (one writer), source by source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from digest import db
+from digest.config import Config
+from digest.errors import NotFound
+from digest.gather import decide, storing
+from digest.gather.entries import Feed
+from digest.gather.feeds import parse
+from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
+from digest.gather.outcomes import Fetched, Outcome
+from digest.gather.urls import host
+from digest.models import Source
+
+AT_ONCE = 20
+PER_HOST = 2
+PARSERS = 2
+PARSE_S = 20.0  # for one feed, waiting for a free parser not counted
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What became of one source."""
+
+    id: str
+    state: str
+    new: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class GatherReport:
+    """What became of all of them, in the order of their ids."""
+
+    sources: tuple[SourceReport, ...]
+    articles_new: int
+
+
+def _silent(label: str, done: int, total: int | None) -> None:
+    """Tells nobody."""
+
+
+async def gather(
+    engine: Engine,
+    config: Config,
+    *,
+    only: Collection[str] | None = None,
+    force: bool = False,
+    clock: Callable[[], datetime],
+    progress: Progress = _silent,
+    resolver: Resolver = system_resolver,
+) -> GatherReport:
+    """Asks every source that is due (with `force` whatever its interval), or those of `only`, and stores what is new.
+
+    One source's trouble is its own: it ends in its report and its row. Each source is one transaction, so that
+    validators never outlive the articles they vouch for (E-02). NotFound for an id in `only` that is no source;
+    DatabaseUnavailable if nothing can be stored, after which the next run finds the rest.
+    """
+    sources = await asyncio.to_thread(_sources, engine, only)
+    now = clock()
+    due = [source for source in sources if decide.may_ask(storing.standing(source), now, force=force)]
+    reports = {source.id: SourceReport(source.id, source.state, 0, source.error) for source in sources}
+    async with fetcher(config, resolver) as fetching:
+        round_ = _Round(engine, fetching, clock)
+        tasks = [asyncio.ensure_future(round_.look(source)) for source in due]
+        try:
+            for done, finished in enumerate(asyncio.as_completed(tasks), 1):
+                report = await finished
+                reports[report.id] = report
+                progress("sources", done, len(due))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return GatherReport(tuple(reports.values()), sum(report.new for report in reports.values()))
+
+
+async def check(
+    config: Config, url: str, now: datetime, resolver: Resolver = system_resolver
+) -> tuple[Outcome, Feed | None]:
+    """Fetches and reads one source without storing anything."""
+    async with fetcher(config, resolver) as fetching:
+        outcome = await fetching.fetch(url, None, now)
+    if not isinstance(outcome, Fetched):
+        return outcome, None
+    return outcome, await asyncio.to_thread(parse, outcome.body, url=outcome.url, content_type=outcome.content_type)
+
+
+class _Round:
+    """One round of looks: its limits on hosts, parsers and writers."""
+
+    def __init__(self, engine: Engine, fetching: Fetcher, clock: Callable[[], datetime]) -> None:
+        self._engine, self._fetching, self._clock = engine, fetching, clock
+        self._all = asyncio.Semaphore(AT_ONCE)
+        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_HOST))
+        self._parsers = asyncio.Semaphore(PARSERS)
+        self._writer = asyncio.Lock()
+
+    async def look(self, source: Source) -> SourceReport:
+        """Fetches, reads and stores one source."""
+        before = storing.standing(source)
+        async with self._hosts[host(source.url)], self._all:
+            outcome = await self._fetching.fetch(source.url, decide.validators(before), self._clock())
+        feed = await self._read(outcome) if isinstance(outcome, Fetched) else None
+        now = self._clock()
+        after = decide.after(before, outcome, feed, now)
+        entries = feed if feed and feed.kind else None
+        async with self._writer:
+            new = await asyncio.to_thread(_store, self._engine, source, after, entries, now)
+        return SourceReport(source.id, after.state, new, after.error)
+
+    async def _read(self, fetched: Fetched) -> Feed | None:
+        async with self._parsers:
+            reading = asyncio.to_thread(parse, fetched.body, url=fetched.url, content_type=fetched.content_type)
+            try:
+                return await asyncio.wait_for(reading, PARSE_S)
+            except TimeoutError:
+                return None
+
+
+def _sources(engine: Engine, only: Collection[str] | None) -> list[Source]:
+    with db.reading(engine) as session:
+        query = select(Source).where(col(Source.active)).order_by(col(Source.id))
+        found = list(session.exec(query if only is None else query.where(col(Source.id).in_(list(only)))))
+        session.expunge_all()
+    missing = sorted(set(only or ()) - {source.id for source in found})
+    if missing:
+        raise NotFound(f"there is no active source {missing[0]!r}")
+    return found
+
+
+def _store(engine: Engine, source: Source, after: decide.Standing, feed: Feed | None, now: datetime) -> int:
+    try:
+        with db.writing(engine) as session:
+            return _write(session, source, after, feed, now)
+    except IntegrityError:
+        # Another process stored the same article in the same moment: now it is a known one.
+        with db.writing(engine) as session:
+            return _write(session, source, after, feed, now)
+
+
+def _write(session: Session, source: Source, after: decide.Standing, feed: Feed | None, now: datetime) -> int:
+    storing.store_standing(session, source.id, after)
+    if feed is None:
+        return 0
+    entries = decide.sort_entries(feed.entries, storing.known(session, source.id, feed.entries), source.max_items)
+    return storing.store_entries(session, source, entries, now)

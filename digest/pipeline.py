@@ -1,0 +1,322 @@
+"""The story: what a newsroom does in a week, in order. Every shell calls these, and holds no rule of its own.
+
+    draft      gather -> compose
+    prepare    gather -> compose -> approve, where the edition allows -> release
+    publish    prepare -> deliver
+    release    freeze -> enqueue, after which nothing of the issue changes any more
+
+Each step commits before the next begins and can be done again: a process killed anywhere is started again with the
+same command, and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session, select
+
+from digest import db
+from digest.compose import issues, rows
+from digest.compose import run as composing
+from digest.compose.freezing import Press, freeze
+from digest.compose.rendering import render
+from digest.compose.run import Composed, Slot
+from digest.deliver import reporting
+from digest.deliver import run as delivering
+from digest.deliver.letters import Office, enqueue_notice
+from digest.deliver.message import standing_headers
+from digest.deliver.run import Delivered
+from digest.errors import ConfigError, NeedsDecision, NothingToDo
+from digest.models import Issue, IssueState, people
+from digest.wiring import App
+from subscribers import audience
+
+if TYPE_CHECKING:
+    from digest.gather.run import GatherReport
+
+Progress = Callable[[str, int, int | None], None]
+
+TIMETABLE = "the timetable"
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom a release would mail."""
+
+    size: int
+    last: int | None  # how many the edition's last issue went to; None before the first
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told before they press the button."""
+        return f"You are about to mail {self.size:,} {'person' if self.size == 1 else 'people'}."
+
+    @property
+    def surprising(self) -> bool:
+        """Whether a person should look twice: a first send, or more than twice the last."""
+        return self.last is None or self.size > 2 * self.last
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish came to."""
+
+    composed: Composed
+    gathered: GatherReport | None  # None: the approved issue went out as it was
+    delivered: Delivered | None  # None: nothing was sent, the issue's state and reason say why
+
+
+def quiet(label: str, done: int, total: int | None) -> None:
+    """Progress that nobody looks at."""
+
+
+async def gather(
+    app: App, *, only: Collection[str] | None = None, force: bool = True, progress: Progress = quiet
+) -> GatherReport:
+    """Look at the sources that are due (with `force` at all that are not gone or off) and store what is new."""
+    # The process that delivers has no business with feeds: what reads them is loaded where it is used.
+    from digest.gather.run import gather as look
+
+    return await look(app.engine, app.config, only=only, force=force, clock=app.clock, progress=progress)
+
+
+def compose(app: App, edition_id: str, slot: Slot | None = None) -> Composed:
+    """The edition's open issue, composed with everything that is there by now."""
+    return composing.compose(app.engine, app.config, app.links, edition_id, app.clock(), slot)
+
+
+async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Progress = quiet) -> Composed:
+    """Gather, and compose the issue for staff to look at; who is to be told is told."""
+    await gather(app, progress=progress)
+    composed = await asyncio.to_thread(compose, app, edition_id, slot)
+    tell(app, *_drafted(composed))
+    return composed
+
+
+async def publish(
+    app: App,
+    edition_id: str,
+    *,
+    agree: Callable[[Audience], None] | None = None,
+    stop: asyncio.Event | None = None,
+    progress: Progress = quiet,
+) -> Published:
+    """The whole path by hand; `agree` looks at the audience before anything is fixed, and raises to stop there.
+
+    NeedsDecision as `prepare` says.
+    """
+    prepared = await prepare(app, edition_id, agree=agree, progress=progress)
+    if prepared.composed.issue.state == IssueState.SKIPPED:
+        return prepared
+    issue_id = _id(prepared.composed.issue)
+    delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
+    after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
+    return Published(after, prepared.gathered, delivered)
+
+
+async def prepare(
+    app: App,
+    edition_id: str,
+    slot: Slot | None = None,
+    *,
+    agree: Callable[[Audience], None] | None = None,
+    progress: Progress = quiet,
+) -> Published:
+    """Everything but the delivery: afterwards the issue is on its way, or skipped as thin.
+
+    An issue that a person approved goes out as it was approved: nothing is gathered into it any more, and one that was
+    frozen before is only enqueued. NeedsDecision when a person has to approve it, or when it is thin and the edition
+    asks.
+    """
+    gathered = None
+    composed = await asyncio.to_thread(_ready, app, edition_id, slot)
+    if composed is None:
+        gathered = await gather(app, progress=progress)
+        composed = await asyncio.to_thread(compose, app, edition_id, slot)
+        if composed.issue.state == IssueState.SKIPPED:
+            return Published(composed, gathered, None)
+        await asyncio.to_thread(_approve_automatically, app, composed)
+    issue_id = _id(composed.issue)
+    if agree is not None:
+        agree(await asyncio.to_thread(audience_of, app, issue_id))
+    issue = await asyncio.to_thread(release, app, issue_id, progress=progress)
+    return Published(replace(composed, issue=issue), gathered, None)
+
+
+def audience_of(app: App, issue_id: int) -> Audience:
+    """How many people an issue would go to now, and how many the edition's last one went to."""
+    with db.reading(app.engine) as session:
+        issue = rows.issue_of(session, issue_id)
+        edition = rows.edition_of(session, issue.edition_id)
+        return Audience(audience.size(session, edition.list), reporting.last_audience(session, issue.edition_id))
+
+
+def release(app: App, issue_id: int, *, progress: Progress = quiet) -> Issue:
+    """The issue, frozen if it was approved, with its deliveries written; from then on it is sent by whoever delivers.
+
+    NeedsDecision when the content is not what was approved any more (the issue is a draft again), when it can't go
+    out as rendered, or when nobody is on the list. ConfigError when the settings don't allow mail yet.
+    """
+    check_ready(app)
+    now = app.clock()
+    if audience_of(app, issue_id).size == 0:
+        raise NeedsDecision(f"issue {issue_id} has nobody to go to: its list has no confirmed subscriber")
+    with db.writing(app.engine) as session:
+        issue = rows.issue_of(session, issue_id)
+        if issue.state != IssueState.FROZEN:
+            issue = freeze(session, app.config, app.links, issue_id, _press(app, session, issue, now), now)
+    if issue.state == IssueState.DRAFT:
+        raise NeedsDecision(f"issue {issue_id} is a draft again. {issue.reason}")
+    return enqueue(app, issue_id, progress=progress)
+
+
+def enqueue(app: App, issue_id: int, *, progress: Progress = quiet) -> Issue:
+    """Write the deliveries of a frozen issue, from where an earlier attempt was cut off."""
+    delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress)
+    with db.reading(app.engine) as session:
+        return rows.issue_of(session, issue_id)
+
+
+async def deliver(
+    app: App,
+    *,
+    issue_id: int | None = None,
+    until_done: bool = False,
+    forever: bool = False,
+    stop: asyncio.Event | None = None,
+    progress: Progress = quiet,
+) -> Delivered:
+    """Send what is due, of one issue or all, after writing the rows of issues that were cut off while they were frozen.
+
+    Returns when nothing is due, with `until_done` when nothing is left to try, with `forever` when `stop` is set.
+    """
+    check_ready(app)
+    await asyncio.to_thread(_finish_enqueuing, app, issue_id, progress)
+    return await delivering.deliver(
+        app.engine,
+        app.config,
+        app.links,
+        issue_id=issue_id,
+        until_done=until_done,
+        forever=forever,
+        stop=stop or asyncio.Event(),
+        clock=app.clock,
+        progress=progress,
+    )
+
+
+def hold(app: App, edition_id: str, slot: Slot, reason: str) -> Issue:
+    """The slot's issue, held for a person to decide, and staff told."""
+    with db.writing(app.engine) as session:
+        issue_id = _id(composing.slot_issue(session, edition_id, slot, app.clock()))
+    return _hold(app, issue_id, reason)
+
+
+def _hold(app: App, issue_id: int, reason: str) -> Issue:
+    with db.writing(app.engine) as session:
+        held = issues.move(session, issue_id, IssueState.HELD, app.clock(), reason)
+        when = f" of {held.slot.replace('T', ' ')}" if held.slot else ""
+        then = f"`digest issues send {issue_id}` sends it, `digest issues cancel {issue_id}` drops it."
+        _tell(app, session, f"Held: {held.edition_id}{when}", f"{reason}\n\n{then}")
+    return held
+
+
+def check_ready(app: App) -> None:
+    """ConfigError unless the settings have what every mail needs: a relay and a postal address (L-01)."""
+    problems = []
+    if not app.config.relays:
+        problems.append("config.toml: [[relays]]: expected at least one SMTP server to hand mail to")
+    if not app.config.site.postal_address.strip():
+        problems.append(
+            "config.toml: [site] postal_address: expected the sender's postal address, which every mail needs"
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
+def tell(app: App, subject: str, body: str) -> None:
+    """A notice to all of [staff] notify; it leaves with the next delivery."""
+    if app.config.staff.notify:
+        with db.writing(app.engine) as session:
+            _tell(app, session, subject, body)
+
+
+def _tell(app: App, session: Session, subject: str, body: str) -> None:
+    enqueue_notice(session, office(app), subject, body, app.clock())
+
+
+def office(app: App) -> Office:
+    """What letters are written with."""
+    return Office(app.config, app.templates, app.instance.message_key)
+
+
+def _drafted(composed: Composed) -> tuple[str, str]:
+    issue = composed.issue
+    remarks = [
+        f"- {sentence}" for sentence in (*composed.problems, *([composed.question] if composed.question else []))
+    ]
+    lines = [f"Issue {issue.id} of {issue.edition_id} is {issue.state}.", issue.reason, *remarks]
+    lines.append(f"Look at it: `digest issues show {issue.id}`")
+    return f"Draft ready: {issue.edition_id}", "\n\n".join(line for line in lines if line)
+
+
+def _ready(app: App, edition_id: str, slot: Slot | None) -> Composed | None:
+    """The issue that needs no composing any more: approved by a person, or frozen and cut off."""
+    with db.reading(app.engine) as session:
+        rows.edition_of(session, edition_id)
+        ready = issues.ready(session, edition_id, slot.local if slot else None, TIMETABLE)
+    return composing.current(app.engine, app.config, app.links, _id(ready)) if ready else None
+
+
+def _approve_automatically(app: App, composed: Composed) -> None:
+    issue_id = _id(composed.issue)
+    if composed.question:
+        raise NeedsDecision(f"issue {issue_id}: {composed.question}")
+    with db.writing(app.engine) as session:
+        issue = rows.issue_of(session, issue_id)
+        if issue.state == IssueState.APPROVED:
+            return
+        if rows.edition_of(session, issue.edition_id).approval == "required":
+            raise NeedsDecision(f"issue {issue_id} waits for approval: digest issues approve {issue_id}")
+        issues.approve(session, issue_id, composed.issue.content_hash, TIMETABLE, app.clock())
+
+
+def _press(app: App, session: Session, issue: Issue, now: datetime) -> Press:
+    edition = rows.edition_of(session, issue.edition_id)
+    mailing_list = session.get_one(people.MailingList, edition.list)
+    word = secrets.token_hex(8)
+    printed = partial(render, templates=app.templates, template=edition.template, blank_word=word)
+    return Press(printed, word, standing_headers(app.config, app.links, mailing_list, issue, now))
+
+
+def _finish_enqueuing(app: App, issue_id: int | None, progress: Progress) -> None:
+    """What was frozen when its process died is enqueued; what should have left too long ago is held instead (Z-07)."""
+    with db.reading(app.engine) as session:
+        frozen = session.exec(select(Issue).where(Issue.state == IssueState.FROZEN)).all()
+        cut_off = [(_id(issue), _is_stale(session, issue, app.clock())) for issue in frozen]
+    for found, stale in cut_off:
+        if issue_id not in (None, found):
+            continue
+        if stale and issue_id is None:
+            _hold(
+                app, found, "It was frozen, cut off, and is late by more than the grace: decide whether it still goes."
+            )
+        else:
+            enqueue(app, found, progress=progress)
+
+
+def _is_stale(session: Session, issue: Issue, now: datetime) -> bool:
+    grace = timedelta(hours=rows.edition_of(session, issue.edition_id).grace_h)
+    return now - max(issue.due_at or issue.created_at, issue.frozen_at or issue.created_at) > grace
+
+
+def _id(issue: Issue) -> int:
+    if issue.id is None:
+        raise NothingToDo("the issue was never stored")
+    return issue.id

@@ -1,0 +1,106 @@
+"""What runs for weeks: the web pages, the timetable and the delivery, together or apart, until asked to stop.
+
+The web has a thread and an event loop of its own, so that a page never waits for a message; a part that fails
+says so in the log and is tried again, and never takes the others with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from digest import pipeline
+from digest.errors import ConfigError, DigestError
+from digest.timetable import Slot
+from digest.wiring import App
+
+log = logging.getLogger(__name__)
+
+FAILED_S = 15.0
+
+Part = Callable[[App, asyncio.Event], Coroutine[Any, Any, None]]
+
+
+async def run(app: App, stop: asyncio.Event, parts: list[Part]) -> None:
+    """Run the parts side by side until `stop` is set; an error that no waiting mends ends them all."""
+    tasks = [asyncio.create_task(part(app, stop)) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def deliver(app: App, stop: asyncio.Event) -> None:
+    """Send whatever becomes due."""
+    while not stop.is_set():
+        try:
+            await pipeline.deliver(app, forever=True, stop=stop)
+        except ConfigError:
+            raise
+        except DigestError as error:
+            log.warning("delivery waits %d seconds: %s", FAILED_S, error)
+            await waited(stop, FAILED_S)
+
+
+async def timetable(app: App, stop: asyncio.Event) -> None:
+    """Draft, publish and hold issues as the editions' timetables ask."""
+    from digest.schedule import Timetable
+
+    keeping = Timetable(app.engine, _Steps(app), site_zone=app.config.site.timezone, clock=app.clock)
+    await keeping.run(stop)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What the timetable has done, by the pipeline."""
+
+    app: App
+
+    async def draft(self, edition_id: str, slot: Slot) -> None:
+        """Gather, and compose the slot's draft."""
+        await pipeline.draft(self.app, edition_id, slot)
+
+    async def publish(self, edition_id: str, slot: Slot) -> None:
+        """Bring the slot's issue on its way."""
+        await pipeline.prepare(self.app, edition_id, slot)
+
+    def hold(self, edition_id: str, slot: Slot, reason: str) -> None:
+        """Keep the slot's issue for a person to decide."""
+        pipeline.hold(self.app, edition_id, slot, reason)
+
+
+async def web(app: App, stop: asyncio.Event) -> None:
+    """Serve the public pages on [web] bind; DigestError if they can't be."""
+    from digest.web import create_app
+    from digest.web.serving import server
+
+    serving = server(create_app(app, clock=app.clock), app.config.web.bind)
+    failed: list[BaseException] = []
+    thread = threading.Thread(target=_serve, args=(serving.run, failed), name="web")
+    thread.start()
+    log.info("pages on http://%s", app.config.web.bind)
+    while thread.is_alive() and not stop.is_set():
+        await waited(stop, 0.2)
+    serving.should_exit = True
+    await asyncio.to_thread(thread.join)
+    if failed or not serving.started:
+        raise DigestError(f"the pages can't be served on {app.config.web.bind}: is the port in use?")
+
+
+def _serve(run_server: Callable[[], None], failed: list[BaseException]) -> None:
+    try:
+        run_server()
+    except SystemExit as ended:  # uvicorn's way to say that it can't listen
+        failed.append(ended)
+
+
+async def waited(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for `seconds`, or until `stop` is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
