@@ -78,26 +78,17 @@ class _Steps:
 async def web(app: App, stop: asyncio.Event) -> None:
     """Serve the public pages on [web] bind; DigestError if they can't be."""
     from digest.web import create_app
-    from digest.web.serving import server
+    from digest.web.serving import listener, server
 
-    serving = server(create_app(app, clock=app.clock), app.config.web.bind)
-    failed: list[BaseException] = []
-    thread = threading.Thread(target=_serve, args=(serving.run, failed), name="web")
-    thread.start()
-    log.info("pages on http://%s", app.config.web.bind)
-    while thread.is_alive() and not stop.is_set():
-        await waited(stop, 0.2)
-    serving.should_exit = True
-    await asyncio.to_thread(thread.join)
-    if failed or not serving.started:
-        raise DigestError(f"the pages can't be served on {app.config.web.bind}: is the port in use?")
-
-
-def _serve(run_server: Callable[[], None], failed: list[BaseException]) -> None:
-    try:
-        run_server()
-    except SystemExit as ended:  # uvicorn's way to say that it can't listen
-        failed.append(ended)
+    with listener(app.config.web.bind) as listening:
+        serving = server(create_app(app))
+        thread = threading.Thread(target=serving.run, args=([listening],), name="web")
+        thread.start()
+        log.info("pages on http://%s", app.config.web.bind)
+        while thread.is_alive() and not stop.is_set():
+            await waited(stop, 0.2)
+        serving.should_exit = True
+        await asyncio.to_thread(thread.join)
 
 
 async def waited(stop: asyncio.Event, seconds: float) -> None:

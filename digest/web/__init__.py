@@ -1,1 +1,67 @@
-"""The web: one file per audience; no rules."""
+"""The web: one file per audience; no rules.
+
+    public    sign up, confirm, leave             archive   issues on the web
+    guard     stands before all of them           pages     templates and headers
+    forms     what may be posted                  stamp     when a form was shown
+    serving   uvicorn with our limits
+
+No page has a script, and nothing here sets or reads a cookie. How often one network may ask is not limited yet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from digest.config import Config
+from digest.links import Links
+from digest.models import Instance
+from digest.templating import Templates
+from digest.web import archive, failures, health, public
+from digest.web.guard import Guard
+from digest.web.pages import Site
+
+
+class Wired(Protocol):
+    """What the pages need of `wiring.App`."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def links(self) -> Links: ...
+    @property
+    def templates(self) -> Templates: ...
+    @property
+    def instance(self) -> Instance: ...
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+
+def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom) -> FastAPI:
+    """The ASGI application of the public pages, for uvicorn; `app` stays open as long as it is served."""
+    site = Site(
+        config=app.config,
+        engine=app.engine,
+        links=app.links,
+        templates=app.templates,
+        message_key=app.instance.message_key,
+        suppression_key=app.instance.suppression_key,
+        clock=app.clock,
+        random_bytes=random_bytes,
+    )
+    web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    web.state.site = site
+    for part in (public, archive, health):
+        web.include_router(part.router)
+    failures.install(web, site)
+    web.add_middleware(
+        Guard, prefix=site.prefix, trusted=app.config.web.trusted_proxies, failed=lambda: failures.page(site, 500)
+    )
+    return web
