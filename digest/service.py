@@ -77,18 +77,17 @@ class _Steps:
 
 async def web(app: App, stop: asyncio.Event) -> None:
     """Serve the public pages on [web] bind; DigestError if they can't be."""
-    from digest.web import create_app
-    from digest.web.serving import listener, server
+    from digest.web import create_app, serving
 
-    with listener(app.config.web.bind) as listening:
-        serving = server(create_app(app))
-        thread = threading.Thread(target=serving.run, args=([listening],), name="web")
-        thread.start()
-        log.info("pages on http://%s", app.config.web.bind)
-        while thread.is_alive() and not stop.is_set():
-            await waited(stop, 0.2)
-        serving.should_exit = True
-        await asyncio.to_thread(thread.join)
+    listening = serving.listener(app.config.web.bind)
+    server = serving.server(create_app(app))
+    thread = threading.Thread(target=server.run, args=([listening],), name="web")
+    thread.start()
+    log.info("pages on http://%s", serving.address(listening))
+    while thread.is_alive() and not stop.is_set():
+        await waited(stop, 0.2)
+    server.should_exit = True
+    await asyncio.to_thread(thread.join)
 
 
 async def waited(stop: asyncio.Event, seconds: float) -> None:
