@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -107,10 +106,10 @@ def add(
     bylines = [{"name": _line(name, 200), "organisation": ""} for name in author or ()]
     image = byhand.checked("sources", url=image)["url"] if image else None
     picture = {"image_url": image, "image_alt": _line(image_alt, 500)}
-    at = frame.clock(published)
+    at = frame.instant("--published", published) if published else None
     with here.app() as app, db.writing(app.engine) as session:
-        when: datetime = at().astimezone(UTC) if at else app.clock()
-        row = byhand.add_article(session, url, app.clock(), **given, **picture, bylines=bylines, published_at=when)
+        more = {**given, **picture, "bylines": bylines, "published_at": at or app.clock()}
+        row = byhand.add_article(session, url, app.clock(), **more)
         session.flush()
         data = plain(row)
     here.out({"article": data}, f'Added article {data["id"]} of the source "{data["source"]}".')

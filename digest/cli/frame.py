@@ -131,15 +131,20 @@ class Frame:
 
 
 def clock(now: str | None) -> Callable[[], datetime] | None:
-    """The clock of an option --now: begins at an ISO 8601 instant (UTC where it has no offset) and goes on."""
+    """The clock of an option --now: begins at that instant and goes on from there; None without one."""
     if now is None:
         return None
-    try:
-        at = datetime.fromisoformat(now)
-    except ValueError:
-        raise UsageError(f'--now: expected an instant like 2026-11-20T07:00Z, got "{now}"') from None
-    start, began = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC), monotonic()
+    start, began = instant("--now", now), monotonic()
     return lambda: start + timedelta(seconds=monotonic() - began)
+
+
+def instant(option: str, text: str) -> datetime:
+    """The instant that an option gives in ISO 8601 (UTC where it has no offset)."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f'{option}: expected an instant like 2026-11-20T07:00Z, got "{text}"') from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[object]], widest: int = 60) -> list[str]:
