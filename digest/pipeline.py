@@ -91,6 +91,15 @@ def compose(app: App, edition_id: str, slot: Slot | None = None) -> Composed:
     return composing.compose(app.engine, app.config, app.links, edition_id, app.clock(), slot)
 
 
+def write_intro(app: App, issue_id: int, intro: str) -> Composed:
+    """The issue with `intro` (Markdown) before its articles."""
+
+    def change(session: Session) -> object:
+        return issues.edit_issue(session, issue_id, app.clock(), {"intro": intro})
+
+    return composing.amend(app.engine, app.config, app.links, issue_id, app.clock(), change)
+
+
 async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Progress = quiet) -> Composed:
     """Gather, and compose the issue for staff to look at; who is to be told is told."""
     await gather(app, progress=progress)
