@@ -29,6 +29,7 @@ LAYERS = [
     ["digest.compose"],
     ["digest.deliver"],
     ["digest.wiring"],
+    ["digest.staff"],
     ["digest.pipeline"],
     ["digest.schedule", "digest.web"],
     ["digest.demo"],
@@ -89,6 +90,7 @@ CLOCKS = {"now", "utcnow", "today"}
 # Transactions are opened here and nowhere else.
 OPENERS = (
     "digest.pipeline",
+    "digest.staff",
     "digest.wiring",
     "digest.schedule",
     "digest.web",
