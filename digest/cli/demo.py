@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli import frame
+
+_READER = "amara@readers.example.org"
 
 if TYPE_CHECKING:
     from digest.demo.run import Shown
@@ -46,6 +50,7 @@ def human(shown: Shown) -> list[str]:
 
     delivered = shown.published.delivered
     issue = shown.published.composed.issue
+    digest = f"{_called()} --config {shown.folder / 'config.toml'}"
     return [
         "",
         f'Issue {issue.number} "{issue.subject}": {publish.counts(delivered.counts if delivered else {})}.',
@@ -56,10 +61,15 @@ def human(shown: Shown) -> list[str]:
         f"  {shown.messages[0]}    a raw message; there are {len(shown.messages)}, one a reader",
         "",
         "Go on from there:",
-        f"  digest --config {shown.folder / 'config.toml'} issues show --json",
-        f"  digest --config {shown.folder / 'config.toml'} issues ledger --address {_READER}",
-        f"  digest --config {shown.folder / 'config.toml'} web       then http://127.0.0.1:8080/",
+        f"  {digest} issues show --json",
+        f"  {digest} issues ledger --address {_READER}",
+        f"  {digest} web       then http://127.0.0.1:8080/",
     ]
 
 
-_READER = "amara@readers.example.org"
+def _called() -> str:
+    """The command as it was typed: after `make demo` it is not on the PATH."""
+    path = Path(sys.argv[0])
+    if path.name != "digest":
+        return "digest"
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else "digest"
