@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli import frame
-from digest.errors import NothingToDo
 
 if TYPE_CHECKING:
     from digest.deliver.run import Delivered
@@ -40,6 +39,8 @@ def command(
             return await pipeline.deliver(app, issue_id=issue, until_done=until_done, stop=stop, progress=progress)
 
         delivered = until_signalled(delivering)
-    here.out({"deliveries": dict(delivered.counts)}, counts(delivered.counts) + ".")
+    here.out(
+        {"deliveries": dict(delivered.counts)}, counts(delivered.counts) + "." if any(delivered.counts.values()) else ""
+    )
     if not any(delivered.counts.values()):
-        raise NothingToDo("there was nothing to deliver")
+        here.nothing("There was nothing to deliver.")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli import frame
-from digest.errors import NothingToDo
 
 if TYPE_CHECKING:
     from digest.pipeline import Audience, Published
@@ -44,7 +43,7 @@ def command(
         published = until_signalled(publishing)
     here.out(plain(published), human(published))
     if published.delivered is None:
-        raise NothingToDo(published.composed.issue.reason)
+        here.nothing(published.composed.issue.reason)
 
 
 def agree(here: frame.Frame, audience: Audience, yes: bool) -> None:
