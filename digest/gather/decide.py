@@ -71,7 +71,7 @@ def after(standing: Standing, outcome: Outcome, feed: Feed | None, now: datetime
     if isinstance(outcome, Unchanged):
         return _succeeded(looked, outcome.max_age_s, now)
     if isinstance(outcome, Fetched):
-        if feed is None or not feed.kind:
+        if feed is None or not feed.kind or _is_ruined(feed):
             reason = feed.problems[0] if feed and feed.problems else "it could not be read in time"
             return _failed(looked, Failed(f"{outcome.url}: {reason}"), now)
         found = outcome.validators
@@ -85,6 +85,11 @@ def after(standing: Standing, outcome: Outcome, feed: Feed | None, now: datetime
     if isinstance(outcome, Later):
         return _later(looked, outcome, now)
     return _failed(looked, outcome, now)
+
+
+def _is_ruined(feed: Feed) -> bool:
+    """Whether nothing can be taken from it, and not because it is empty: keeping its ETag would hide the whole one."""
+    return bool(feed.problems) and not any(map(_is_usable, feed.entries))
 
 
 def _succeeded(standing: Standing, max_age_s: int | None, now: datetime) -> Standing:
@@ -163,7 +168,7 @@ def sort_entries(entries: Sequence[Entry], known: Known, max_items: int | None =
     An id that two different pages of one feed share is not trusted: the page's URL stands for it. Entries without
     a web address, or with neither title nor words, are none. Of new ones, the `max_items` latest are taken.
     """
-    usable = [entry for entry in entries if web(entry.url) and headline(entry)]
+    usable = list(filter(_is_usable, entries))
     pages = Counter(name for name, _ in {(entry.id, entry.canonical_url) for entry in usable})
     new: dict[str, tuple[Entry, list[str]]] = {}
     seen = []
@@ -176,6 +181,10 @@ def sort_entries(entries: Sequence[Entry], known: Known, max_items: int | None =
             new.setdefault(entry.canonical_url, (entry, []))[1].append(name)
     fresh = sorted(new.values(), key=lambda found: _when(found[0]), reverse=True)[:max_items]
     return Sorted(tuple((entry, tuple(dict.fromkeys(names))) for entry, names in fresh), tuple(seen))
+
+
+def _is_usable(entry: Entry) -> bool:
+    return bool(web(entry.url) and headline(entry))
 
 
 def headline(entry: Entry) -> str:
