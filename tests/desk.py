@@ -172,6 +172,18 @@ def feed(*titles: str, base: str = "https://paper.example", days: float = 0.5) -
     return f'<rss version="2.0"><channel><title>Paper</title>{items}</channel></rss>'.encode()
 
 
+@contextmanager
+def mailbox_process(log: Path) -> Iterator[int]:
+    """The port of a mailbox in a process of its own, which writes whatever it accepts to `log` (mailbox.read_log)."""
+    command = [sys.executable, str(ROOT / "tests" / "mailbox.py"), "--log", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield int(process.stdout.readline().split()[1])
+        finally:
+            process.terminate()
+
+
 def until(what: str, probe: Callable[[], T | None], seconds: float = 30.0, every: float = 0.05) -> T:
     """What `probe` answers as soon as it is something; a failure that names `what` after `seconds`."""
     end = time.monotonic() + seconds
