@@ -240,6 +240,9 @@ async def send(
     if agree is not None and issue.state != IssueState.SENDING:
         agree(await asyncio.to_thread(audience_of, app, issue_id))
     if issue.state == IssueState.HELD:
+        if issue.inputs is None:
+            # Its slot passed while nobody looked at the sources.
+            await gather(app, progress=progress)
         await asyncio.to_thread(_let_go, app, issue)
     if issue.state != IssueState.SENDING:
         await asyncio.to_thread(release, app, issue_id, progress=progress)
