@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from typing import Any
@@ -17,6 +18,7 @@ from webhost import (
     add_list,
     add_reader,
     body,
+    configured,
     everything,
     serving,
     status_of,
@@ -182,7 +184,9 @@ def test_the_proof_names_the_mail_that_was_answered(host: Host, web: httpx.Clien
 def test_the_proof_is_in_the_language_of_the_sentence(engine: Engine, now: datetime) -> None:
     with db.writing(engine) as session:
         add_list(session, now)
-    with serving(engine, now, site={"language": "de"}) as host, host.client() as web:
+    german = configured()
+    german = replace(german, site=replace(german.site, language="de"))
+    with serving(engine, now, german) as host, host.client() as web:
         sign_up(host, web, "ann@example.org")
     with db.reading(engine) as session:
         assert session.execute(select(table(people.Consent).c.locale)).scalar_one() == "en"
