@@ -198,8 +198,9 @@ def _standing(session: Session, subscriber_id: int) -> dict[str, str]:
 def _describe(session: Session, subscriber_id: int, sign_up: SignUp) -> None:
     """Name and language as told, for somebody on no list yet: a stranger with a form renames no reader."""
     row = table(Subscriber)
-    values = {"name": tidy_name(sign_up.name), "language": sign_up.language}
-    session.execute(update(row).where(row.c.id == subscriber_id).values(**values))
+    told = {"name": tidy_name(sign_up.name), "language": sign_up.language}
+    if values := {key: value for key, value in told.items() if value}:  # what is not told does not undo what was
+        session.execute(update(row).where(row.c.id == subscriber_id).values(**values))
 
 
 def _make_pending(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:
