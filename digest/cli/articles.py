@@ -108,6 +108,7 @@ def add(
     picture = {"image_url": image, "image_alt": _line(image_alt, 500)}
     at = frame.instant("--published", published) if published else None
     with here.app() as app, db.writing(app.engine) as session:
+        db.take_turn(session)
         more = {**given, **picture, "bylines": bylines, "published_at": at or app.clock()}
         row = byhand.add_article(session, url, app.clock(), **more)
         session.flush()

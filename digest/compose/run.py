@@ -68,6 +68,7 @@ def compose(
     due first. A slot takes over an open issue that was made by hand. NotFound if there is no such edition.
     """
     with db.writing(engine) as session:
+        db.take_turn(session, alone=True)
         edition = rows.edition_of(session, edition_id, lock=True)
         issue = _open(session, edition_id, slot) or _made(session, edition_id, slot, now)
         _cut(session, edition, issue, now)

@@ -19,6 +19,7 @@ MAX_TITLE = 300  # graphemes (S-F8)
 MAX_DEK = 400
 MAX_CATEGORIES = 30
 MAX_URL = 4_000
+MAX_ID = 1_000  # bytes; PostgreSQL can't index more than 2,700
 
 # What blog software hangs on to a summary.
 _TAIL = re.compile(
@@ -57,7 +58,7 @@ def build(raw: Raw) -> Entry:
     text = markup_text(raw.content or raw.summary)
     image = raw.image or pictures.in_content(raw.content, raw.base) or pictures.in_content(raw.summary, raw.base)
     return Entry(
-        id=raw.id.strip() or url or _fallback_id(title, raw.published),
+        id=_name(raw.id) or url or _fallback_id(title, raw.published),
         url=url,
         canonical_url=canonical_url(url) if url else "",
         title=title,
@@ -94,9 +95,21 @@ def language(tag: str | None) -> str | None:
 
 def _address(raw: Raw) -> str:
     """The link as a browser resolves it; as written where there is no base for it; none that would run a script."""
-    link = raw.link.strip()
-    found = (resolve(raw.base, link) or link)[:MAX_URL] if link else ""
-    return "" if _UNSAFE.match(found) else found
+    link = _storable(raw.link).strip()
+    found = (resolve(raw.base, link) or link) if link else ""
+    return "" if _UNSAFE.match(found) or len(found) > MAX_URL else found
+
+
+def _name(given: str) -> str:
+    """The feed's id, exactly; one that is longer than any honest one by its hash."""
+    name = _storable(given).strip()
+    whole = name.encode()
+    return name if len(whole) <= MAX_ID else "sha256:" + hashlib.sha256(whole).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """`text` without what no database takes: NUL and half a surrogate pair, which JSON can spell."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _fallback_id(title: str, published: datetime | None) -> str:
