@@ -347,7 +347,9 @@ def _ready(app: App, edition_id: str, slot: Slot | None) -> Composed | None:
 def _approve_automatically(app: App, composed: Composed) -> None:
     issue_id = _id(composed.issue)
     if composed.question:
-        raise NeedsDecision(f"issue {issue_id}: {composed.question}")
+        raise NeedsDecision(
+            f"issue {issue_id}: {composed.question} `digest issues approve {issue_id}` lets it go out all the same."
+        )
     with db.writing(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
         if issue.state == IssueState.APPROVED:

@@ -193,6 +193,11 @@ def headline(entry: Entry) -> str:
     return entry.dek[:MAX_TITLE_FROM_DEK].rpartition(" ")[0].rstrip(" ,;:-") + "…"
 
 
+def standfirst(entry: Entry) -> str:
+    """The dek, unless it only says the headline again."""
+    return "" if entry.dek.casefold() == headline(entry).casefold() else entry.dek
+
+
 def published_at(entry: Entry, now: datetime) -> datetime | None:
     """When it was published, if the feed says so credibly: from 1990 to a week ahead (E-13)."""
     when = entry.published or entry.updated

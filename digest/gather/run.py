@@ -185,5 +185,6 @@ def _write(
     storing.store_standing(session, source.id, after)
     if feed is None:
         return 0
+    storing.name_source(session, source.id, feed.title)
     entries = decide.sort_entries(feed.entries, storing.known(session, source.id, feed.entries), source.max_items)
     return storing.store_entries(session, source, entries, clock())

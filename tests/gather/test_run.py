@@ -337,3 +337,28 @@ def _cut_of(engine: Engine) -> list[str]:
     with db.writing(engine) as session:
         db.take_turn(session, alone=True)
         return list(session.exec(select(Source.id)))
+
+
+def test_a_source_that_nobody_named_is_called_what_its_feed_called_itself_first(
+    engine: Engine, server: FeedServer
+) -> None:
+    add(engine, server, "a", "/f")
+    add(engine, server, "b", "/f", name="The Bee")
+    for title in ("News", "News, renamed"):
+        for name in ("a", "b"):
+            body = rss(item(1)).replace(b"<title>News", f"<title>{title}".encode())
+            server.page(f"{name}.test", "/f", body)
+        run(engine, server)
+        assert (source(engine, "a").name, source(engine, "b").name) == ("News", "The Bee")
+
+
+def test_a_dek_that_only_says_the_headline_again_is_left_out(engine: Engine, server: FeedServer) -> None:
+    same = item(1).replace("Words 1", "piece 1")
+    server.page("a.test", "/f", rss(same, item(2), item(3).replace("<title>Piece 3</title>", "")))
+    add(engine, server, "a", "/f")
+    run(engine, server)
+    assert [(found.title, found.dek) for found in articles(engine)] == [
+        ("Piece 1", ""),
+        ("Piece 2", "Words 2"),
+        ("Words 3", ""),
+    ]

@@ -25,6 +25,7 @@ MAX_ID = 1_000  # bytes; PostgreSQL can't index more than 2,700
 _TAIL = re.compile(
     r"\s*(?:The post .{1,400} (?:appeared first|first appeared) on .*|(?:Continue|Read) (?:reading|more)\b.{0,200})$"
 )
+_ENDED = re.compile(r"([.!?])\s*(?:\[\s*(?:…|\.{3})\s*\]|\(\s*(?:…|\.{3})\s*\)|\.{3}|…)$")
 _MORE = re.compile(r"\s*(?:\[\s*(?:…|\.{3})\s*\]|\(\s*(?:…|\.{3})\s*\)|\.{3})$")
 _UNSAFE = re.compile(r"(?:javascript|vbscript|data|file|blob):", re.I)
 
@@ -78,7 +79,7 @@ def build(raw: Raw) -> Entry:
 def dek(summary_html: str) -> str:
     """The summary as one plain line of at most 400 graphemes, without what blog software hangs on to it."""
     text = plain_text(markup_text(summary_html[:20_000]), 4 * MAX_DEK)
-    text = _MORE.sub("…", _TAIL.sub("", text))
+    text = _MORE.sub("…", _ENDED.sub(r"\1", _TAIL.sub("", text)))
     return plain_text(text, MAX_DEK)
 
 
