@@ -126,7 +126,7 @@ def hide(
     which: _Which,
     undo: Annotated[bool, typer.Option("--undo", help="Show it again.")] = False,
 ) -> None:
-    """Keep an article out of every issue that is composed from now on.
+    """Keep an article out of every issue that has not left yet.
 
     \b
     Examples:
@@ -134,13 +134,8 @@ def hide(
       digest articles hide 12 --undo
     """
     from digest import byhand, db
-    from digest.errors import NothingToDo
 
     here = frame.of(ctx)
     with here.app() as app, db.writing(app.engine) as session:
-        row = byhand.article(session, which)
-        if row.hidden != undo:
-            raise NothingToDo(f"article {row.id} is {'not hidden' if undo else 'hidden already'}")
-        row.hidden = not undo
-        data = plain(row)
+        data = plain((byhand.show_article if undo else byhand.hide_article)(session, which))
     here.out({"article": data}, f"Article {data['id']} is {'shown again' if undo else 'hidden'}.")

@@ -210,8 +210,8 @@ def _unapproved(session: Session, issue: Issue, now: datetime) -> Issue:
 def _thin(edition: EditionConfig, laid: Laid) -> str | None:
     if laid.placed >= max(1, edition.min_articles):
         return None
-    if laid.placed == 0:
-        return "The issue is empty: nothing new has come in."
+    if not laid.placed:
+        return "There is nothing new since the last issue."
     there = f"there is {laid.placed} article" if laid.placed == 1 else f"there are {laid.placed} articles"
     return f"The issue is thin: {there}, and the edition asks for {edition.min_articles} at least."
 

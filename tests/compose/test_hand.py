@@ -12,6 +12,7 @@ from sqlalchemy import Engine, delete
 from sqlmodel import Session
 from world import LINKS, NOW, World, left_out, titles
 
+from digest import byhand
 from digest.compose import issues, run
 from digest.config.values import SectionConfig, SectionMatch
 from digest.errors import IllegalMove, NeedsDecision, NotFound, UsageError
@@ -144,9 +145,14 @@ def test_closed_issues_and_unknown_articles(world: World) -> None:
         world.do(lambda session: issues.move(session, 77, IssueState.HELD, NOW))
 
 
-def test_only_the_moves_of_the_table_are_made(world: World) -> None:
+@pytest.mark.parametrize(
+    ("inputs", "closed"),
+    [(None, (IssueState.HELD, IssueState.FROZEN)), (b"frozen", (IssueState.HELD, IssueState.DRAFT))],
+    ids=["never frozen", "frozen before"],
+)
+def test_only_the_moves_of_the_table_are_made(world: World, inputs: bytes | None, closed: tuple[str, str]) -> None:
     def made(session: Session, state: IssueState) -> Issue:
-        issue = Issue(edition_id="weekly", state=state, window_start=NOW, window_end=NOW, created_at=NOW)
+        issue = Issue(edition_id="weekly", state=state, window_start=NOW, window_end=NOW, created_at=NOW, inputs=inputs)
         session.add(issue)
         session.flush()
         return issue
@@ -166,7 +172,7 @@ def test_only_the_moves_of_the_table_are_made(world: World) -> None:
     done = world.do(tried)
     assert {pair for pair, moved in done.items() if moved} == {
         (seen, to) for seen, ends in issues.MOVES.items() for to in ends
-    }
+    } - {closed}
 
 
 def test_of_two_who_move_an_issue_one_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +290,14 @@ def test_what_was_hidden_and_pinned_goes_out(world: World) -> None:
     world.amend(issue, issues.pin, first)
     world.approve(issue)
     assert world.freeze(issue).state == IssueState.FROZEN
+
+
+def test_hiding_counts_more_than_an_earlier_pin(world: World) -> None:
+    issue = world.compose().issue
+    world.amend(issue, issues.pin, "A")
+    world.amend(issue, issues.move_article, "A", section="lead")
+    world.do(lambda session: byhand.hide_article(session, str(world.ids["A"])))
+    assert left_out(world.compose())["A"] == "It is hidden."
 
 
 def approve(world: World, issue: Issue) -> Issue:

@@ -52,7 +52,7 @@ def rss(*items: str) -> bytes:
     return f"<rss version='2.0'><channel><title>News</title>{''.join(items)}</channel></rss>".encode()
 
 
-def add(engine: Engine, server: FeedServer, name: str, path: str, **settings: object) -> None:
+def add(engine: Engine, server: FeedServer, name: str, path: str, /, **settings: object) -> None:
     with db.writing(engine) as session:
         session.add(Source(id=name, url=server.url(f"{name}.test", path), created_at=NOW, **settings))
 

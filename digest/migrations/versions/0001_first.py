@@ -173,6 +173,8 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("declared_line", sa.Integer(), nullable=True),
         sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("timetable", sa.String(), nullable=False),
+        sa.Column("timetable_since", columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["list_id"],
             ["mailing_list.id"],
@@ -401,6 +403,7 @@ def upgrade() -> None:
     op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
     op.create_index("ix_delivery_slice", "delivery", ["slice_id", "state"], unique=False)
     # ### end Alembic commands ###
+
     # --- triggers ---
     for statement in APPEND_ONLY[op.get_bind().dialect.name]:
         op.execute(statement)
