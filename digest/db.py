@@ -99,8 +99,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours.
-        if type(error) not in (OperationalError, DatabaseError):
+        # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours, and so is
+        # SQLite's plain "error" (no such table): only what waiting or an administrator can mend is unavailability.
+        plain = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        if plain or type(error) not in (OperationalError, DatabaseError):
             raise
         raise DatabaseUnavailable(f"the database can't be used now: {_first_line(error.orig)}") from error
 

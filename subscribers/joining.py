@@ -55,6 +55,7 @@ class SignUp:
     ip: str = ""
     form_url: str = ""
     text: str = ""  # the sentence they agreed to
+    locale: str = ""  # the language of that sentence
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ def _record_sign_up(
             email_typed=sign_up.email[:_LONGEST_EMAIL],
             text=sign_up.text[:_LONGEST_TEXT],
             form_url=sign_up.form_url[:_LONGEST_URL],
-            locale=sign_up.language or "",
+            locale=sign_up.locale,
             ip=sign_up.ip,
         ),
     )
