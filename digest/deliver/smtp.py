@@ -340,5 +340,6 @@ async def connect(
 
 
 def _sentence(error: Exception) -> str:
-    said = _CONTROL.sub(" ", str(error)).strip()
+    said = f"{error.code} {error.message}" if isinstance(error, aiosmtplib.SMTPResponseException) else str(error)
+    said = _CONTROL.sub(" ", said).strip()
     return said[:300] or type(error).__name__

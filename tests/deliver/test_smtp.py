@@ -112,6 +112,14 @@ def test_before_the_recipient_it_is_nobodys_fault(stage: str, said: str) -> None
         once(box.relay())
 
 
+def test_a_refusal_at_the_banner_is_told_as_it_was_said() -> None:
+    with (
+        Mailbox(answering("connect", "554 5.7.1 go away")) as box,
+        pytest.raises(Trouble, match=r": 554 5\.7\.1 go away$"),
+    ):
+        once(box.relay())
+
+
 @pytest.mark.parametrize(("stage", "outcome"), [("rcpt", Deferred), ("data", Deferred), ("dot", Unknown)])
 def test_silence_ends_with_its_stage(stage: str, outcome: type) -> None:
     async def silent(at: str, envelope: Envelope) -> str | None:
