@@ -131,8 +131,9 @@ class Pool:
                 work = await self.jobs.get()
                 if work is None:
                     return
+                connection = await self._worn(relay, connection)
                 try:
-                    connection = await self._ready(relay, connection)
+                    connection = connection or await connect(relay.config, self._ehlo, self._timeouts, self._tls)
                     await job(connection, relay.config.name, work)
                     relay.succeeded()
                 except Trouble as trouble:
@@ -140,13 +141,19 @@ class Pool:
                     # A connection that served before may just have reached its end: open a new one, without a pause.
                     if connection is None or connection.usable or not connection.used:
                         relay.failed(str(trouble))
+        except asyncio.CancelledError:  # the time to finish is over: no more words
+            if connection:
+                connection.abort()
+            raise
         finally:
             if connection and connection.usable:
                 await connection.close()
 
-    async def _ready(self, relay: Relay, connection: Connection | None) -> Connection:
-        if connection and connection.usable:
-            if connection.used < relay.config.messages_per_connection:
-                return connection
-            await connection.close()
-        return await connect(relay.config, self._ehlo, self._timeouts, self._tls)
+    async def _worn(self, relay: Relay, connection: Connection | None) -> Connection | None:
+        """The connection if it can be used on; None, after saying goodbye, when it has done its share or is gone."""
+        if connection is None or not connection.usable:
+            return None
+        if connection.used < relay.config.messages_per_connection:
+            return connection
+        await connection.close()
+        return None

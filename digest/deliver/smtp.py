@@ -142,7 +142,7 @@ class Wire(asyncio.Protocol):
             async with asyncio.timeout(patience):
                 await self._writable.wait()
                 return
-        self.end(f"the server stopped reading for {patience:g} s")
+        self.abort(f"the server stopped reading for {patience:g} s")
         raise _Lost(self.ended)
 
     async def reply(self, patience: float) -> Reply:
@@ -163,6 +163,11 @@ class Wire(asyncio.Protocol):
         self._transport.close()
         if self._waiting and not self._waiting.done():
             self._waiting.set_exception(_Lost(self.ended))
+
+    def abort(self, why: str) -> None:
+        """Close at once: what is not written yet is never written."""
+        self._transport.abort()
+        self.end(why)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
@@ -286,6 +291,10 @@ class Connection:
 
     async def _ask(self, command: str, patience: float | None = None) -> Reply:
         return await self._wire.ask(command.encode() + b"\r\n", patience or self._timeouts.command)
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._wire.abort("we hung up")
 
     async def close(self) -> None:
         """Say QUIT without waiting long; it changes nothing that was said before (S-19)."""

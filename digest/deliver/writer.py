@@ -17,10 +17,13 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest import db
+from digest.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 _BREATH = 0.001  # seconds between commits in which the lock is free: the web isn't starved
 _MOST = 256  # steps in one commit, so that none takes long
+_PATIENCE = 60.0  # seconds a locked or restarting database is waited for: what a relay took must not be forgotten
+_PAUSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._hurried = threading.Event()
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -73,19 +77,33 @@ class Writer:
             group.append(more)
         return group, True
 
+    def hurry(self) -> None:
+        """From here on a database that can't be used fails the steps at once."""
+        self._hurried.set()
+
     def _commit(self, group: list[_Asked]) -> None:
+        failing_since = time.monotonic()
+        while (error := self._tried(group)) is not None:
+            if isinstance(error, DatabaseUnavailable):
+                if time.monotonic() - failing_since < _PATIENCE and not self._hurried.wait(_PAUSE):
+                    continue
+            elif len(group) > 1:  # one bad step fails alone
+                for one in group:
+                    self._commit([one])
+                return
+            for one in group:
+                self._loop.call_soon_threadsafe(_fail, one.answer, error)
+            return
+
+    def _tried(self, group: list[_Asked]) -> Exception | None:
         try:
             with db.writing(self._engine) as session:
                 results = [one.step(session) for one in group]
         except Exception as error:
-            if len(group) == 1:
-                self._loop.call_soon_threadsafe(_fail, group[0].answer, error)
-                return
-            for one in group:  # one bad step fails alone
-                self._commit([one])
-            return
+            return error
         self.commits += 1
         self._loop.call_soon_threadsafe(_answer, group, results)
+        return None
 
 
 def _answer(group: list[_Asked], results: list[Any]) -> None:
