@@ -3,6 +3,7 @@
     pending  -> claimed                      a sender holds the row's slice (lease, fence)
     claimed  -> handed                       before the first byte of its body; the same statement checks permission
     claimed  -> pending                      lease lost, sender stopped
+    handed   -> claimed                      the relay said goodbye, or refused the sender, before it took the message
     pending, claimed, deferred -> skipped    unsubscribed, suppressed, cancelled, expired
     handed   -> sent | deferred | failed | unknown
     deferred -> claimed
@@ -31,7 +32,7 @@ S = DeliveryState
 MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     S.PENDING: frozenset({S.CLAIMED, S.SKIPPED}),
     S.CLAIMED: frozenset({S.HANDED, S.PENDING, S.SKIPPED}),
-    S.HANDED: frozenset({S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
+    S.HANDED: frozenset({S.CLAIMED, S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
     S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED}),
     S.UNKNOWN: frozenset({S.PENDING, S.HELD}),
     S.HELD: frozenset({S.PENDING, S.FAILED}),
@@ -296,6 +297,13 @@ def _why_not(session: Session, work: Work) -> str:
     if row.issue == IssueState.CANCELLED:
         return "cancelled"
     return why_not(session, row.subscriber_id, work.list_id or "")
+
+
+def take_back(session: Session, work: Work) -> bool:
+    """handed -> claimed, for a message that the relay surely did not take; False if the row is not ours any more."""
+    mine = exists().where(*_ours(work.hold))
+    where = (_d.c.id == work.id, _d.c.state == S.HANDED, _d.c.attempts == work.attempts + 1, mine)
+    return _rows(session, update(_d).where(*where).values(state=S.CLAIMED, attempts=work.attempts, handed_at=None)) == 1
 
 
 def settle(session: Session, work: Work, outcome: Settled, now: datetime) -> bool:

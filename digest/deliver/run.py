@@ -26,7 +26,8 @@ from digest.deliver import filling, ledger, reporting, retry
 from digest.deliver.ledger import Hold, Settled, Verdict, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
-from digest.deliver.smtp import Accepted, Connection, Deferred, Outcome, Refused, Reply, Timeouts, Unknown, Withdrawn
+from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown, Withdrawn
+from digest.deliver.smtp import Connection, Timeouts, Trouble
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
 from digest.links import Links
@@ -270,8 +271,12 @@ class _Sender:
             handed = (await self._hand(work, relay)).handed
             return handed
 
-        outcome = await connection.send(self._envelope_sender(), work.address, message, leave)
-        return outcome, handed
+        try:
+            return await connection.send(self._envelope_sender(), work.address, message, leave), handed
+        except Trouble:
+            if handed:  # it was not taken: another connection may have it
+                await self.writer.do(lambda session: ledger.take_back(session, work))
+            raise
 
     async def _hand(self, work: Work, relay: str) -> Verdict:
         now = self.clock()

@@ -9,7 +9,8 @@ from datetime import datetime
 from digest.blanks import Blank
 from digest.config import Config
 from digest.deliver.message import Reader, Stationery, build, message_id, parse_mailbox, prepare
-from digest.deliver.smtp import Outcome, Trouble, connect
+from digest.deliver.replies import Outcome
+from digest.deliver.smtp import Trouble, connect
 from digest.errors import RelayUnavailable
 from digest.links import Links
 from subscribers.tokens import HANDLE_BYTES
