@@ -45,6 +45,13 @@ class _Source:
         del self._buffer[:octets]
         return found
 
+    async def run_dry(self, writer: asyncio.StreamWriter) -> None:
+        """Read what the client had under way: closed with it unread, the connection is reset and swallows replies."""
+        if writer.can_write_eof():
+            writer.write_eof()
+            while await self._reader.read(65_536):
+                pass
+
     async def until(self, mark: bytes, before: bytes = b"") -> bytes:
         """Everything up to and with `mark`, as if `before` stood in front; ConnectionError if the client is gone."""
         self._buffer[:0] = before
@@ -86,7 +93,9 @@ class Receiver:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._converse(_Source(reader), writer)
+            source = _Source(reader)
+            await self._converse(source, writer)
+            await source.run_dry(writer)
         except ConnectionError:
             pass  # the client went away, or talks nonsense: nothing was acknowledged
         finally:
@@ -173,7 +182,7 @@ class Receiver:
 
     async def _say(self, writer: asyncio.StreamWriter, said: str) -> bool:
         if said == DROP:
-            return False
+            raise ConnectionAbortedError("as told")
         writer.write(said.encode() + b"\r\n")
         await writer.drain()
         return not said.startswith("421")
