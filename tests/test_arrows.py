@@ -77,6 +77,7 @@ PURE = {
     "digest.compose.stories",
     "digest.compose.rendering",
     "digest.deliver.dialogue",
+    "digest.deliver.dkim",
     "digest.deliver.headers",
     "digest.deliver.message",
     "digest.deliver.opened",

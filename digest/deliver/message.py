@@ -13,18 +13,21 @@ import hmac
 import html
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
 
 from digest.blanks import Blank, fill
 from digest.config import Config
-from digest.deliver import headers
+from digest.deliver import dkim, headers
 from digest.links import Links
 from digest.models import Issue
 from subscribers.models import MailingList
 
 _MAILBOX = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>\s]+@[^<>\s@]+)>\s*|\s*(?P<bare>[^<>\s]+@[^<>\s@]+)\s*")
+_ENCODING = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 _NAME_LIMIT = 200  # characters; keeps the header section below 8 KB (F-12)
 
 
@@ -71,6 +74,21 @@ class Prepared:
     boundary: str
     text: tuple[bytes | Blank, ...]
     html: tuple[bytes | Blank, ...]
+    keys: tuple[dkim.Key, ...] = ()
+
+    @cached_property
+    def canonical(self) -> Prepared:
+        """The same with its pieces as DKIM hashes them."""
+        text, html = (
+            tuple(piece if isinstance(piece, Blank) else dkim.relaxed_body(piece) for piece in pieces)
+            for pieces in (self.text, self.html)
+        )
+        return replace(self, text=text, html=html)
+
+    @cached_property
+    def signed_at(self) -> int:
+        """The Date in UNIX seconds: the t= of every signature."""
+        return int(parsedate_to_datetime(self.stationery.headers["Date"]).timestamp())
 
 
 def fingerprint(stationery: Stationery) -> str:
@@ -167,8 +185,8 @@ def _sender_id(domain: str) -> str:
     return hashlib.sha256(domain.encode()).hexdigest()[:12]
 
 
-def prepare(stationery: Stationery) -> Prepared:
-    """The variant with its static pieces encoded, for many calls of `build`."""
+def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
+    """The variant with its static pieces encoded, for many calls of `build`; signed by those `keys` that fit From."""
     # "=_" can't occur in quoted-printable, so this boundary is in no part, whatever the articles say (F-19).
     mark = hashlib.sha256(f"boundary\0{stationery.blank_word}".encode()).hexdigest()[:24]
     return Prepared(
@@ -176,6 +194,7 @@ def prepare(stationery: Stationery) -> Prepared:
         f"=_{mark}",
         _pieces(stationery.text, stationery.blank_word),
         _pieces(stationery.html, stationery.blank_word),
+        dkim.keys_for(keys, stationery.headers["From"].rpartition("@")[2].rstrip("> ")),
     )
 
 
@@ -206,32 +225,28 @@ def _short(line: bytes) -> bytes:
 
 def build(prepared: Prepared, reader: Reader) -> bytes:
     """The message for one reader: CRLF lines, 7-bit (but for an SMTPUTF8 address in To); equal input, equal bytes."""
-    boundary = prepared.boundary.encode()
-    return b"".join(
-        (
-            *(headers.line(name, value) for name, value in _header_list(prepared, reader)),
-            b"\r\n--",
-            boundary,
-            b'\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
-            *_filled(prepared.text, reader.values, str),
-            b"\r\n--",
-            boundary,
-            b'\r\nContent-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
-            *_filled(prepared.html, reader.values, html.escape),
-            b"\r\n--",
-            boundary,
-            b"--\r\n",
-        ),
-    )
+    lines = [headers.line(name, value) for name, value in _header_list(prepared, reader)]
+    signed = []
+    if prepared.keys:
+        bh = dkim.body_hash(_body(prepared.canonical, reader, dkim.relaxed_body))
+        signed = dkim.signatures(prepared.keys, lines, bh, prepared.signed_at)
+    return b"".join((*signed, *lines, b"\r\n", *_body(prepared, reader, bytes)))
+
+
+def _body(prepared: Prepared, reader: Reader, finish: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    mark = b"--" + prepared.boundary.encode()
+    yield mark + b'\r\nContent-Type: text/plain; charset="utf-8"\r\n' + _ENCODING
+    yield from _filled(prepared.text, reader.values, lambda value: finish(quoted_printable(value)))
+    yield b"\r\n" + mark + b'\r\nContent-Type: text/html; charset="utf-8"\r\n' + _ENCODING
+    yield from _filled(prepared.html, reader.values, lambda value: finish(quoted_printable(html.escape(value))))
+    yield b"\r\n" + mark + b"--\r\n"
 
 
 def _filled(
-    pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, str], escape: Callable[[str], str]
-) -> list[bytes]:
-    return [
-        quoted_printable(escape(headers.one_line(values[piece], 2000))) if isinstance(piece, Blank) else piece
-        for piece in pieces
-    ]
+    pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, str], encode: Callable[[str], bytes]
+) -> Iterator[bytes]:
+    for piece in pieces:
+        yield encode(headers.one_line(values[piece], 2000)) if isinstance(piece, Blank) else piece
 
 
 def _header_list(prepared: Prepared, reader: Reader) -> list[tuple[str, str]]:

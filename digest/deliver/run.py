@@ -22,7 +22,8 @@ from sqlmodel import Session
 from digest import db
 from digest.blanks import Blank
 from digest.config import Config
-from digest.deliver import filling, ledger, reporting, retry
+from digest.deliver import filling, ledger, reporting, retry, signing
+from digest.deliver.dkim import Key
 from digest.deliver.ledger import Hold, Settled, Verdict, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
@@ -111,10 +112,11 @@ async def deliver(
     """
     ehlo = config.mail.ehlo or parse_mailbox(config.mail.sender).domain
     means = means or Means()
+    keys = signing.keys(config)
     pool = Pool(config.relays, ehlo, timeouts=means.timeouts, tls=means.tls)
     terms = _Terms(issue_id, until_done, forever, means.dice)
     async with Writer(engine) as writer:
-        sender = _Sender(config, links, terms, writer, pool, clock, progress)
+        sender = _Sender(config, links, terms, writer, pool, clock, progress, keys=keys)
         await sender.run(stop or asyncio.Event())
         if issue_id is None:
             return Delivered({str(state): count for state, count in sender.counts.items()})
@@ -165,6 +167,7 @@ class _Sender:
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     holder: str = field(default_factory=lambda: f"{os.getpid()}-{os.urandom(4).hex()}")
     total: int | None = None
+    keys: tuple[Key, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         if self.terms.issue_id is not None:
@@ -329,7 +332,7 @@ class _Sender:
             found = await self.writer.do(lambda session: ledger.variant(session, variant_id))
             if len(self.prepared) > 100:  # letters have many
                 self.prepared.clear()
-            self.prepared[variant_id] = prepare(stationery(found))
+            self.prepared[variant_id] = prepare(stationery(found), self.keys)
         return self.prepared[variant_id]
 
     def _envelope_sender(self) -> str:
