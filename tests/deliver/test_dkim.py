@@ -227,7 +227,7 @@ def test_keys_of_less_than_1024_bits_are_refused() -> None:
     if not openssl:
         pytest.skip("openssl is not installed: nothing else makes so short a key")
     short = subprocess.run([openssl, "genrsa", "768"], capture_output=True, check=True).stdout
-    with pytest.raises(ValueError, match="bits|PEM"):
+    with pytest.raises(ValueError, match=r"bits|PEM"):
         read_key("review.example", "a", short)
 
 
