@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
-from sqlmodel import Session
 
 from digest import db
 from digest.blanks import Blank
 from digest.config import Config
-from digest.deliver import filling, ledger, reporting, retry
-from digest.deliver.ledger import Hold, Settled, Verdict, Work
+from digest.deliver import filling, handing, ledger, reporting, retry
+from digest.deliver.handing import Ending, Leave, Settled, Verdict
+from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
 from digest.deliver.smtp import Accepted, Connection, Deferred, Outcome, Refused, Reply, Timeouts, Unknown, Withdrawn
@@ -274,8 +274,7 @@ class _Sender:
         return outcome, handed
 
     async def _hand(self, work: Work, relay: str) -> Verdict:
-        now = self.clock()
-        verdict = await self.writer.do(lambda session: ledger.hand(session, work, relay, now))
+        verdict = await self.writer.together(handing.hand, Leave(work, relay, self.clock()))
         if verdict.why:
             self.counts[DeliveryState.SKIPPED] += 1
         if not verdict.handed and verdict.why in ("", "cancelled"):
@@ -285,21 +284,11 @@ class _Sender:
     async def _settle(self, work: Work, relay: str, outcome: Outcome, handed: bool) -> None:
         if isinstance(outcome, Withdrawn):
             return
-        now, policy = self.clock(), self.config.mail.unknown
+        now = self.clock()
         settled = self._settled(work, relay, outcome, now)
         again_at = settled.next_try_at or work.hold.expires_at
-
-        def step(session: Session) -> bool:
-            # What was decided at RCPT was never handed: it is now, in the same commit, with the same permission.
-            if not handed and not ledger.hand(session, work, relay, now, tried=settled.tried).handed:
-                return False
-            if not ledger.settle(session, work, settled, now):
-                return False
-            if settled.state == DeliveryState.UNKNOWN:
-                ledger.resolve_unknown(session, work, policy, now, again_at)
-            return True
-
-        if await self.writer.do(step):
+        ending = Ending(work, settled, now, handed=handed, unknown=self.config.mail.unknown, again_at=again_at)
+        if await self.writer.together(handing.settle, ending):
             self.counts[settled.state] += 1
 
     def _settled(self, work: Work, relay: str, outcome: Outcome, now: datetime) -> Settled:

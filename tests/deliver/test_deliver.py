@@ -215,7 +215,7 @@ def test_pausing_stops_and_resuming_sends_exactly_the_rest(engine: Engine) -> No
     open_office(engine, 200)
     with box(behaviour=after(50, lambda: change_issue(engine, paused=True))) as mailbox:
         told = send(engine, mailbox, connections=2, until_done=True)
-        assert 49 <= told.counts["sent"] <= 52
+        assert 48 <= told.counts["sent"] <= 52  # two are named and not handed, at most
         assert told.counts["sent"] + told.counts["pending"] == 200
         change_issue(engine, paused=False)
         mailbox.behave(None)
