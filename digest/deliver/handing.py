@@ -1,15 +1,14 @@
 """Leave to write bodies, and what came of them: for many rows in a statement each, as the writer gathers them. Steps.
 
-The requests of a commit travel as one JSON value that the statement joins the ledger with; what it returns are the
-rows it changed. Row by row it decides as it would decide for that row alone.
+Each statement joins the ledger with the requests given to it, and returns the rows that it changed; row by row it
+decides as it would decide for that row alone.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
@@ -21,20 +20,16 @@ from sqlalchemy import (
     String,
     Text,
     and_,
-    bindparam,
-    cast,
-    column,
     exists,
-    func,
     literal,
     select,
     type_coerce,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session
 
+from digest.deliver.given import dialect, given, instant, values
 from digest.deliver.ledger import FLOWING, MOVES, S, Work, ours
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
 from subscribers.audience import may_receive_confirm, may_receive_issue, why_not
@@ -129,7 +124,7 @@ def hand(session: Session, leaves: Sequence[Leave]) -> list[Verdict]:
         handed: set[int] = set()
         for kind in {leaf.work.kind for _, leaf in some}:
             rows = [_leave(leaf) for _, leaf in some if leaf.work.kind == kind]
-            handed |= _changed(session, _hand_statement(kind, _dialect(session)), rows)
+            handed |= _changed(session, _hand_statement(kind, dialect(session)), rows)
         for place, leaf in some:
             verdicts[place] = Verdict(True) if leaf.work.id in handed else _refused(session, leaf)
     return [verdicts[place] for place in range(len(leaves))]
@@ -145,7 +140,7 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[bool]:
     refused = {place for (place, _), said in zip(open_, hand(session, leaves), strict=True) if not said.handed}
     done: dict[int, bool] = dict.fromkeys(refused, False)
     for some in _once_each(endings, without=refused):
-        settled = _changed(session, _settle_statement(_dialect(session)), [_ending(end) for _, end in some])
+        settled = _changed(session, _settle_statement(dialect(session)), [_ending(end) for _, end in some])
         for place, end in some:
             done[place] = end.work.id in settled
             if done[place] and end.settled.state == S.UNKNOWN:
@@ -166,82 +161,57 @@ def _once_each(rows: Sequence[_R], without: Iterable[int] = ()) -> Iterator[list
 
 def _leave(leaf: Leave) -> tuple[object, ...]:
     work = leaf.work
-    return (work.id, work.hold.fence, work.hold.holder, int(leaf.tried), leaf.relay, _stamp(leaf.at), work.number)
+    return (work.id, work.hold.fence, work.hold.holder, int(leaf.tried), leaf.relay, instant(leaf.at), work.number)
 
 
 def _ending(end: Ending) -> tuple[object, ...]:
     work, settled = end.work, end.settled
     assert settled.state in MOVES[S.HANDED]
-    final = None if settled.state in (S.DEFERRED, S.UNKNOWN) else _stamp(end.at)
+    final = None if settled.state in (S.DEFERRED, S.UNKNOWN) else instant(end.at)
     attempts = work.attempts + settled.tried
-    again_at = settled.next_try_at and _stamp(settled.next_try_at)
+    again_at = settled.next_try_at and instant(settled.next_try_at)
     said = (settled.relay, settled.code, settled.enhanced, settled.reason, again_at)
     return (work.id, work.hold.fence, work.hold.holder, attempts, settled.state, *said, final)
 
 
-def _stamp(at: datetime) -> str:
-    # As both databases keep an instant: naive UTC, to the microsecond.
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
 def _changed(session: Session, statement: ReturningUpdate[Any], rows: Sequence[tuple[object, ...]]) -> set[int]:
-    said = session.connection().execute(statement, {"given": json.dumps(rows)})
+    said = session.connection().execute(statement, values(rows))
     return {row[0] for row in said}
-
-
-def _dialect(session: Session) -> str:
-    return session.get_bind().dialect.name
 
 
 @cache
 def _hand_statement(kind: str, dialect: str) -> ReturningUpdate[Any]:
     """claimed -> handed: only while we hold the slice, the issue flows and the person may be mailed."""
-    given = _given(dialect, _HANDED)
+    rows = given(dialect, _HANDED)
     flows = exists().where(_i.c.id == _d.c.issue_id, _i.c.state.in_(FLOWING), _i.c.paused.is_(False))
-    at = type_coerce(given.c.at, _d.c.handed_at.type)
+    at = type_coerce(rows.c.at, _d.c.handed_at.type)
     allowed = {
         "issue": and_(flows, may_receive_issue(_d.c.subscriber_id, _d.c.list_id)),
-        "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, given.c.number),
+        "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows.c.number),
         "notice": literal(True),
     }[kind]
     return (
         update(_d)
-        .where(_d.c.id == given.c.id, _d.c.state == S.CLAIMED, _held(given), allowed)
-        .values(state=S.HANDED, handed_at=at, attempts=_d.c.attempts + given.c.tries, relay=given.c.relay)
+        .where(_d.c.id == rows.c.id, _d.c.state == S.CLAIMED, _held(rows), allowed)
+        .values(state=S.HANDED, handed_at=at, attempts=_d.c.attempts + rows.c.tries, relay=rows.c.relay)
         .returning(_d.c.id)
     )
 
 
 @cache
 def _settle_statement(dialect: str) -> ReturningUpdate[Any]:
-    given = _given(dialect, _SETTLED)
+    rows = given(dialect, _SETTLED)
     kept = ("state", "relay", "code", "enhanced", "reason", "next_try_at", "settled_at")
     return (
         update(_d)
-        .where(_d.c.id == given.c.id, _d.c.state == S.HANDED, _d.c.attempts == given.c.attempts, _held(given))
-        .values({name: type_coerce(given.c[name], _d.c[name].type) for name in kept})
+        .where(_d.c.id == rows.c.id, _d.c.state == S.HANDED, _d.c.attempts == rows.c.attempts, _held(rows))
+        .values({name: type_coerce(rows.c[name], _d.c[name].type) for name in kept})
         .returning(_d.c.id)
     )
 
 
-def _held(given: FromClause) -> Any:
-    return exists().where(_s.c.id == _d.c.slice_id, _s.c.fence == given.c.fence, _s.c.holder == given.c.holder)
-
-
-def _given(dialect: str, columns: Mapping[str, Any]) -> FromClause:
-    """The requests as a table: a JSON array of arrays, in the order of `columns`."""
-    if dialect == "sqlite":
-        each = func.json_each(bindparam("given")).table_valued("value", name="each_given")
-        picked = [
-            func.json_extract(each.c.value, f"$[{place}]", type_=kind()).label(name)
-            for place, (name, kind) in enumerate(columns.items())
-        ]
-        return select(*picked).select_from(each).subquery("given")
-    each = func.json_array_elements(cast(bindparam("given"), JSON)).table_valued(
-        column("value", JSON), name="each_given"
-    )
-    picked = [cast(each.c.value[place].astext, kind).label(name) for place, (name, kind) in enumerate(columns.items())]
-    return select(*picked).select_from(each).subquery("given")
+def _held(rows: FromClause) -> Any:
+    return exists().where(_s.c.id == _d.c.slice_id, _s.c.fence == rows.c.fence, _s.c.holder == rows.c.holder)
 
 
 def _refused(session: Session, leaf: Leave) -> Verdict:

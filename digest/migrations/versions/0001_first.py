@@ -399,8 +399,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_delivery_issue_id"), "delivery", ["issue_id"], unique=False)
     op.create_index("ix_delivery_message", "delivery", ["message_id"], unique=False)
     op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
-    op.create_index("ix_delivery_slice", "delivery", ["slice_id", "state"], unique=False)
+    op.create_index("ix_delivery_slice", "delivery", ["slice_id"], unique=False)
     # ### end Alembic commands ###
+
     # --- triggers ---
     for statement in APPEND_ONLY[op.get_bind().dialect.name]:
         op.execute(statement)
