@@ -23,6 +23,8 @@ from subscribers.models import MailingList
 
 CHUNK = 5_000  # rows in one commit, at most
 SLICE = 1_000
+_LEAST = 100
+_COMMIT_S = 0.06  # what a chunk may take: others wait for the lock, and none of them longer than a tenth of a second
 
 _d = table(Delivery)
 _i = table(Issue)
@@ -67,7 +69,7 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
     )
 
 
-def fill_chunk(session: Session, order: Order, size: int = CHUNK) -> int | None:
+def fill_chunk(session: Session, order: Order, size: int) -> int | None:
     """Write the rows of the next `size` people of the audience; how many, or None when the audience is complete.
 
     It goes on where the last commit ended; the commit after the last chunk, which finds nobody left, is the one that
@@ -87,6 +89,12 @@ def fill_chunk(session: Session, order: Order, size: int = CHUNK) -> int | None:
     moved = update(_i).where(_i.c.id == order.issue_id, _i.c.audience_cursor == cursor)
     session.execute(moved.values(audience_cursor=people[-1].id))
     return len(people)
+
+
+def next_size(size: int, seconds: float) -> int:
+    """How many people to take next, after `size` of them took so long: up to twice as many, never above CHUNK."""
+    fitting = round(size * min(2.0, _COMMIT_S / max(seconds, 0.001)))
+    return max(_LEAST, min(CHUNK, fitting))
 
 
 def _complete(session: Session, order: Order) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import ssl
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -77,12 +78,14 @@ def enqueue_issue(
     """
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
-    written = 0
+    written, size = 0, filling.SLICE
     while True:
+        began = time.perf_counter()
         with db.writing(engine) as session:
-            more = filling.fill_chunk(session, order)
+            more = filling.fill_chunk(session, order, size)
         if more is None:
             break
+        size = filling.next_size(size, time.perf_counter() - began)
         written += more
         progress("Audience", written, None)
     with db.reading(engine) as session:
