@@ -12,9 +12,10 @@ import hmac
 import html
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from digest.blanks import Blank, fill
 from digest.config import Config
@@ -64,12 +65,18 @@ class Reader:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant with its static pieces encoded: odd pieces are blanks, even ones bytes that start and end a line."""
+    """A variant with all encoded that its readers share. Odd pieces are blanks, even ones start and end a line."""
 
     stationery: Stationery
     boundary: str
+    sender: bytes  # header lines, in the order they are written: between these stand the reader's own
+    subject: bytes | None  # None: it has blanks
+    standing: bytes
+    last: bytes
     text: tuple[bytes | Blank, ...]
+    between: bytes
     html: tuple[bytes | Blank, ...]
+    end: bytes
 
 
 def fingerprint(stationery: Stationery) -> str:
@@ -170,12 +177,30 @@ def prepare(stationery: Stationery) -> Prepared:
     """The variant with its static pieces encoded, for many calls of `build`."""
     # "=_" can't occur in quoted-printable, so this boundary is in no part, whatever the articles say (F-19).
     mark = hashlib.sha256(f"boundary\0{stationery.blank_word}".encode()).hexdigest()[:24]
+    boundary, standing = f"=_{mark}", dict(stationery.headers)
+    subject = headers.line("Subject", headers.unstructured(stationery.subject))
+    multipart = ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
     return Prepared(
         stationery,
-        f"=_{mark}",
-        _pieces(stationery.text, stationery.blank_word),
-        _pieces(stationery.html, stationery.blank_word),
+        boundary,
+        sender=headers.line("From", standing.pop("From")),
+        subject=None if stationery.blank_word in stationery.subject else subject,
+        standing=_lines(standing.items()),
+        last=_lines([("MIME-Version", "1.0"), multipart]) + _part(boundary, "plain"),
+        text=_pieces(stationery.text, stationery.blank_word),
+        between=_part(boundary, "html"),
+        html=_pieces(stationery.html, stationery.blank_word),
+        end=f"\r\n--{boundary}--\r\n".encode(),
     )
+
+
+def _lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    return b"".join(headers.line(name, value) for name, value in fields)
+
+
+def _part(boundary: str, kind: str) -> bytes:
+    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return f"\r\n--{boundary}\r\n{head}".encode()
 
 
 def _pieces(template: str, word: str) -> tuple[bytes | Blank, ...]:
@@ -205,21 +230,19 @@ def _short(line: bytes) -> bytes:
 
 def build(prepared: Prepared, reader: Reader) -> bytes:
     """The message for one reader: CRLF lines, 7-bit (but for an SMTPUTF8 address in To); equal input, equal bytes."""
-    boundary = prepared.boundary.encode()
     return b"".join(
         (
-            *(headers.line(name, value) for name, value in _header_list(prepared, reader)),
-            b"\r\n--",
-            boundary,
-            b'\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
+            prepared.sender,
+            headers.line("To", headers.mailbox(reader.name[:_NAME_LIMIT], reader.address)),
+            prepared.subject or _subject(prepared.stationery, reader),
+            headers.line("Message-ID", reader.message_id),
+            prepared.standing,
+            _one_click(reader.unsubscribe),
+            prepared.last,
             *_filled(prepared.text, reader.values, str),
-            b"\r\n--",
-            boundary,
-            b'\r\nContent-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
+            prepared.between,
             *_filled(prepared.html, reader.values, html.escape),
-            b"\r\n--",
-            boundary,
-            b"--\r\n",
+            prepared.end,
         ),
     )
 
@@ -228,28 +251,22 @@ def _filled(
     pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, str], escape: Callable[[str], str]
 ) -> list[bytes]:
     return [
-        quoted_printable(escape(headers.one_line(values[piece], 2000))) if isinstance(piece, Blank) else piece
-        for piece in pieces
+        _blank(escape(headers.one_line(values[piece], 2000))) if isinstance(piece, Blank) else piece for piece in pieces
     ]
 
 
-def _header_list(prepared: Prepared, reader: Reader) -> list[tuple[str, str]]:
-    stationery = prepared.stationery
-    standing = dict(stationery.headers)
-    subject = fill(stationery.subject, stationery.blank_word, {**dict.fromkeys(Blank, ""), **reader.values})
-    return [
-        ("From", standing.pop("From")),
-        ("To", headers.mailbox(reader.name[:_NAME_LIMIT], reader.address)),
-        ("Subject", headers.unstructured(subject)),
-        ("Message-ID", reader.message_id),
-        *standing.items(),
-        *_one_click(reader.unsubscribe),
-        ("MIME-Version", "1.0"),
-        ("Content-Type", f'multipart/alternative; boundary="{prepared.boundary}"'),
-    ]
+@lru_cache(maxsize=64)  # a reader's links and name stand in a message several times
+def _blank(value: str) -> bytes:
+    return quoted_printable(value)
 
 
-def _one_click(uri: str | None) -> list[tuple[str, str]]:
+def _subject(stationery: Stationery, reader: Reader) -> bytes:
+    values = {**dict.fromkeys(Blank, ""), **reader.values}
+    filled = fill(stationery.subject, stationery.blank_word, values)
+    return headers.line("Subject", headers.unstructured(filled))
+
+
+def _one_click(uri: str | None) -> bytes:
     if uri is None:
-        return []
-    return [("List-Unsubscribe", f"<{uri}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
+        return b""
+    return headers.line("List-Unsubscribe", f"<{uri}>") + b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
