@@ -147,9 +147,9 @@ class Edition(SQLModel, table=True):
     title: str
     active: bool = True
     declared_line: int | None = None
-    settings: dict[str, Any] = Field(
-        default_factory=dict, sa_type=JSON
-    )  # config.EditionConfig, see config.edition_to_json
+    settings: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)  # config.EditionConfig, by config.stored
+    timetable: str = ""  # schedule and zone as the timetable last saw them
+    timetable_since: datetime | None = Field(default=None, sa_type=UtcDateTime)  # no slot before this is owed
 
 
 class IssueState(StrEnum):

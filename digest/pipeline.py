@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session, select
 
-from digest import db
+from digest import db, staff
 from digest.compose import issues, rows
 from digest.compose import run as composing
 from digest.compose.freezing import Press, freeze
@@ -29,7 +29,6 @@ from digest.compose.rendering import render
 from digest.compose.run import Composed, Slot
 from digest.deliver import reporting
 from digest.deliver import run as delivering
-from digest.deliver.letters import Office, enqueue_notice
 from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.run import Delivered
 from digest.errors import ConfigError, NeedsDecision, NothingToDo
@@ -91,11 +90,20 @@ def compose(app: App, edition_id: str, slot: Slot | None = None) -> Composed:
     return composing.compose(app.engine, app.config, app.links, edition_id, app.clock(), slot)
 
 
+def write_intro(app: App, issue_id: int, intro: str) -> Composed:
+    """The issue with `intro` (Markdown) before its articles."""
+
+    def change(session: Session) -> object:
+        return issues.edit_issue(session, issue_id, app.clock(), {"intro": intro})
+
+    return composing.amend(app.engine, app.config, app.links, issue_id, app.clock(), change)
+
+
 async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Progress = quiet) -> Composed:
     """Gather, and compose the issue for staff to look at; who is to be told is told."""
     await gather(app, progress=progress)
     composed = await asyncio.to_thread(compose, app, edition_id, slot)
-    tell(app, *_drafted(composed))
+    staff.tell(app, *staff.drafted(composed))
     return composed
 
 
@@ -211,22 +219,6 @@ async def deliver(
     )
 
 
-def hold(app: App, edition_id: str, slot: Slot, reason: str) -> Issue:
-    """The slot's issue, held for a person to decide, and staff told."""
-    with db.writing(app.engine) as session:
-        issue_id = _id(composing.slot_issue(session, edition_id, slot, app.clock()))
-    return _hold(app, issue_id, reason)
-
-
-def _hold(app: App, issue_id: int, reason: str) -> Issue:
-    with db.writing(app.engine) as session:
-        held = issues.move(session, issue_id, IssueState.HELD, app.clock(), reason)
-        when = f" of {held.slot.replace('T', ' ')}" if held.slot else ""
-        then = f"`digest issues send {issue_id}` sends it, `digest issues cancel {issue_id}` drops it."
-        _tell(app, session, f"Held: {held.edition_id}{when}", f"{reason}\n\n{then}")
-    return held
-
-
 async def send(
     app: App,
     issue_id: int,
@@ -310,32 +302,6 @@ def check_ready(app: App) -> None:
         raise ConfigError(problems)
 
 
-def tell(app: App, subject: str, body: str) -> None:
-    """A notice to all of [staff] notify; it leaves with the next delivery."""
-    if app.config.staff.notify:
-        with db.writing(app.engine) as session:
-            _tell(app, session, subject, body)
-
-
-def _tell(app: App, session: Session, subject: str, body: str) -> None:
-    enqueue_notice(session, office(app), subject, body, app.clock())
-
-
-def office(app: App) -> Office:
-    """What letters are written with."""
-    return Office(app.config, app.templates, app.instance.message_key)
-
-
-def _drafted(composed: Composed) -> tuple[str, str]:
-    issue = composed.issue
-    remarks = [
-        f"- {sentence}" for sentence in (*composed.problems, *([composed.question] if composed.question else []))
-    ]
-    lines = [f"Issue {issue.id} of {issue.edition_id} is {issue.state}.", issue.reason, *remarks]
-    lines.append(f"Look at it: `digest issues show {issue.id}`")
-    return f"Draft ready: {issue.edition_id}", "\n\n".join(line for line in lines if line)
-
-
 def _ready(app: App, edition_id: str, slot: Slot | None) -> Composed | None:
     """The issue that needs no composing any more: approved by a person, or frozen and cut off."""
     with db.reading(app.engine) as session:
@@ -374,7 +340,7 @@ def _finish_enqueuing(app: App, issue_id: int | None, progress: Progress) -> Non
         if issue_id not in (None, found):
             continue
         if stale and issue_id is None:
-            _hold(
+            staff.hold_issue(
                 app, found, "It was frozen, cut off, and is late by more than the grace: decide whether it still goes."
             )
         else:

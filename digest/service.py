@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from digest import pipeline
+from digest import pipeline, staff
 from digest.errors import ConfigError, DigestError
 from digest.timetable import Slot
 from digest.wiring import App
@@ -72,7 +72,7 @@ class _Steps:
 
     def hold(self, edition_id: str, slot: Slot, reason: str) -> None:
         """Keep the slot's issue for a person to decide."""
-        pipeline.hold(self.app, edition_id, slot, reason)
+        staff.hold(self.app, edition_id, slot, reason)
 
 
 async def web(app: App, stop: asyncio.Event) -> None:

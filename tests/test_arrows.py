@@ -13,16 +13,26 @@ ROOT = Path(__file__).parents[1]
 # The order of the data's path; a module imports from its own line or from a line above.
 LAYERS = [
     ["subscribers"],
-    ["digest", "digest.errors", "digest.timetable", "digest.slots"],
-    ["digest.config", "digest.models", "digest.db", "digest.blanks", "digest.links", "digest.templating"],
+    ["digest", "digest.errors", "digest.timetable"],
+    [
+        "digest.config",
+        "digest.models",
+        "digest.db",
+        "digest.blanks",
+        "digest.links",
+        "digest.slots",
+        "digest.templating",
+    ],
     ["digest.instance", "digest.opml"],
     ["digest.gather"],
     ["digest.byhand"],
     ["digest.compose"],
     ["digest.deliver"],
     ["digest.wiring"],
+    ["digest.staff"],
     ["digest.pipeline"],
-    ["digest.schedule", "digest.web", "digest.demo"],
+    ["digest.schedule", "digest.web"],
+    ["digest.demo"],
     ["digest.service"],
     ["digest.cli"],
     ["digest.__main__"],
@@ -80,6 +90,7 @@ CLOCKS = {"now", "utcnow", "today"}
 # Transactions are opened here and nowhere else.
 OPENERS = (
     "digest.pipeline",
+    "digest.staff",
     "digest.wiring",
     "digest.schedule",
     "digest.web",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli import frame
-from digest.errors import NothingToDo
 
 if TYPE_CHECKING:
     from digest.deliver.run import Delivered
@@ -30,7 +29,7 @@ def command(
       digest deliver --issue 12 --until-done
     """
     from digest import pipeline
-    from digest.cli.publish import counts
+    from digest.cli.publish import by_state, counts
     from digest.cli.running import until_signalled
 
     here = frame.of(ctx)
@@ -40,6 +39,7 @@ def command(
             return await pipeline.deliver(app, issue_id=issue, until_done=until_done, stop=stop, progress=progress)
 
         delivered = until_signalled(delivering)
-    here.out({"deliveries": dict(delivered.counts)}, counts(delivered.counts) + ".")
-    if not any(delivered.counts.values()):
-        raise NothingToDo("there was nothing to deliver")
+    done = any(delivered.counts.values())
+    here.out({"deliveries": by_state(delivered)}, counts(delivered.counts) + "." if done else "")
+    if not done:
+        here.nothing("There was nothing to deliver.")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -108,6 +108,11 @@ class Frame:
     def say(self, sentence: str) -> None:
         """A remark beside the answer, on stderr."""
         print(printable(sentence), file=sys.stderr)
+
+    def nothing(self, sentence: str) -> NoReturn:
+        """End with the exit code of NothingToDo after the answer was given: --json stays one document."""
+        self.say(sentence)
+        raise typer.Exit(EXIT[NothingToDo])
 
     def decide(self, question: str, yes: bool) -> None:
         """Go on if `yes` (the option --yes) or if the person at the terminal agrees; NeedsDecision otherwise."""

@@ -22,7 +22,7 @@ def feed(
     ],
     url: Annotated[str, typer.Option(help="Where the files came from: relative links are resolved against it.")] = "",
 ) -> None:
-    """Read feeds and print one JSON line for each.
+    """Read feeds and print one JSON line for each; exit code 1 if an input can't be had.
 
     \b
     Example:
@@ -33,7 +33,30 @@ def feed(
         told = (
             asyncio.run(_from_address(given)) if given.startswith(("http://", "https://")) else _from_file(given, url)
         )
-        failed = failed or not told["kind"]
+        failed = failed or told["kind"] is None
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("email")
+def email(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Messages as they stood on the wire.")],
+) -> None:
+    """Hold messages to the standards that ours are held to, and print one JSON line for each.
+
+    \b
+    Example:
+      digest inspect email demo/messages/0001.eml
+    """
+    from digest.deliver.lint import inspect_email
+
+    failed = False
+    for path in files:
+        try:
+            told = inspect_email(str(path), path.read_bytes(), loopback=True)
+        except OSError as error:
+            failed, told = True, {"input": str(path), "error": f"{path} can't be read: {error.strerror}"}
         typer.echo(json.dumps(told, ensure_ascii=False))
     if failed:
         raise typer.Exit(1)

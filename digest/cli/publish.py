@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli import frame
-from digest.errors import NothingToDo
 
 if TYPE_CHECKING:
+    from digest.deliver.run import Delivered
     from digest.pipeline import Audience, Published
 
 
@@ -44,7 +45,7 @@ def command(
         published = until_signalled(publishing)
     here.out(plain(published), human(published))
     if published.delivered is None:
-        raise NothingToDo(published.composed.issue.reason)
+        here.nothing(published.composed.issue.reason)
 
 
 def agree(here: frame.Frame, audience: Audience, yes: bool) -> None:
@@ -64,7 +65,7 @@ def plain(published: Published) -> dict[str, Any]:
         **described(published.composed),
         "sources": [source.__dict__ for source in gathered.sources] if gathered else [],
         "articles_new": gathered.articles_new if gathered else 0,
-        "deliveries": dict(published.delivered.counts) if published.delivered else {},
+        "deliveries": by_state(published.delivered),
     }
 
 
@@ -81,6 +82,14 @@ def human(published: Published) -> list[str]:
     return lines
 
 
-def counts(by_state: Any) -> str:
+def by_state(delivered: Delivered | None) -> dict[str, int]:
+    """How many deliveries came to each state, every state named."""
+    from digest.models import DeliveryState
+
+    counted = delivered.counts if delivered else {}
+    return {state.value: counted.get(state, 0) for state in DeliveryState}
+
+
+def counts(numbers: Mapping[str, int]) -> str:
     """Numbers of deliveries in words: "988 sent, 2 deferred"."""
-    return ", ".join(f"{count:,} {state}" for state, count in by_state.items() if count) or "nobody to mail"
+    return ", ".join(f"{count:,} {state}" for state, count in numbers.items() if count) or "nobody to mail"

@@ -58,7 +58,8 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     issue.content_hash = content_hash(content)
     session.add(issue)
     session.flush()
-    return Laid(content, len(layout.places), (problem,) if problem and not issue.subject_override else ())
+    wrong = problem if layout.places and not issue.subject_override else None
+    return Laid(content, len(layout.places), (wrong,) if wrong else ())
 
 
 def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Mapping[int, Override]) -> _Pool:

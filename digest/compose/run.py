@@ -190,6 +190,8 @@ def _unapproved(session: Session, issue: Issue, now: datetime) -> Issue:
 def _thin(edition: EditionConfig, laid: Laid) -> str | None:
     if laid.placed >= max(1, edition.min_articles):
         return None
+    if not laid.placed:
+        return "There is nothing new since the last issue."
     there = f"there is {laid.placed} article" if laid.placed == 1 else f"there are {laid.placed} articles"
     return f"The issue is thin: {there}, and the edition asks for {max(1, edition.min_articles)} at least."
 

@@ -64,6 +64,7 @@ def fits(article: Candidate, rule: SectionMatch) -> bool:
         (rule.section, _any(rule.section, [article.section])),
         (rule.category, _any(rule.category, article.categories)),
         (rule.kind, _any(rule.kind, [article.kind])),
+        (rule.kicker, _any(rule.kicker, [f"{article.kind} | {article.section}"])),
         (rule.author, _any(rule.author, article.authors)),
         (rule.keyword, _words(rule.keyword, f"{article.title}\n{article.dek}")),
         (rule.path, _path(article.link).startswith(tuple(value.casefold() for value in rule.path))),

@@ -29,7 +29,7 @@ from digest.config.names import (
 )
 
 PLACEHOLDER = "change-me-digest-init-makes-a-secret-of-your-own"
-_SHORTEST_SECRET = 32
+_SHORTEST_SECRET = 16
 _RENAMED = {"from": "sender"}  # `from` can't be a name in Python
 
 
@@ -76,7 +76,7 @@ def _read_database(raw: Any) -> str:
     return str(raw)
 
 
-_SECRET = Kind("a secret of at least 32 characters", _read_secret, secret=True)
+_SECRET = Kind(f"a secret of at least {_SHORTEST_SECRET} characters", _read_secret, secret=True)
 _WEIGHT = number(0, 1000)
 _TITLE = text(200, empty=False)
 
@@ -89,7 +89,7 @@ _SECTION = Table(
             values.SectionMatch,
             {
                 key: many(text(200, empty=False), single=True)
-                for key in ("source", "section", "category", "kind", "author", "keyword", "path")
+                for key in ("source", "section", "category", "kind", "kicker", "author", "keyword", "path")
             },
         ),
         "max": whole(1, 1000),

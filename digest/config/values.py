@@ -141,6 +141,7 @@ class SectionMatch:
     section: tuple[str, ...] = ()  # the article's own section (kicker, category, source setting)
     category: tuple[str, ...] = ()
     kind: tuple[str, ...] = ()
+    kicker: tuple[str, ...] = ()  # both halves: "Analysis | Europe"
     author: tuple[str, ...] = ()
     keyword: tuple[str, ...] = ()  # whole words of title and dek
     path: tuple[str, ...] = ()  # beginning of the URL's path, "/video/"

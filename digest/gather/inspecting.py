@@ -23,7 +23,7 @@ def inspect_feed(given: str, body: bytes, *, url: str = "", content_type: str | 
 
 def not_read(given: str, problem: str) -> dict[str, Any]:
     """What is told of an input that could not be had."""
-    return {"input": given, "kind": "", "title": "", "entries": [], "problems": [problem]}
+    return {"input": given, "kind": None, "title": "", "entries": [], "problems": [problem]}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

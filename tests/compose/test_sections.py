@@ -59,6 +59,13 @@ def read(layout: Layout) -> list[tuple[int, str]]:
         ("the path's end", SectionMatch(path=("/video/",)), article(link="https://a.example/old/video/1"), False),
         ("the folder itself", SectionMatch(path=("/video/",)), article(link="https://a.example/video"), True),
         ("a link that is none", SectionMatch(path=("/video/",)), article(link="https://[/video/"), False),
+        (
+            "the whole kicker",
+            SectionMatch(kicker=("opinion | europe",)),
+            article(kind="Opinion", section="Europe"),
+            True,
+        ),
+        ("half a kicker", SectionMatch(kicker=("Opinion",)), article(kind="Opinion", section="Europe"), False),
         ("all keys must fit", SectionMatch(source=("a",), kind=("Opinion",)), article(kind="Analysis"), False),
         ("all keys do fit", SectionMatch(source=("a",), kind=("Opinion",)), article(kind="opinion"), True),
         ("a rule without keys", SectionMatch(), article(), False),

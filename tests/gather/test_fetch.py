@@ -161,6 +161,7 @@ def test_a_body_that_drips_ends_at_the_deadline(server: FeedServer) -> None:
         ("gzip", gzip.compress(FEED)[:-9], "cut short"),
         ("gzip", b"no gzip at all", "damaged"),
     ],
+    ids=["bomb", "twice", "brotli", "cut", "damaged"],
 )
 def test_bombs_and_foreign_encodings_are_refused(server: FeedServer, encoding: str, body: bytes, word: str) -> None:
     server.answer("news.test", "/f", 200, body, Content_Encoding=encoding)

@@ -25,7 +25,7 @@ def test_each_input_is_one_line(tmp_path: Path) -> None:
             app, ["feed", str(tmp_path / "f.xml"), server.url("127.0.0.1", "/f"), "/no/such/file"]
         )
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["kind"] for line in told] == ["rss20", "rss20", ""]
+    assert [line["kind"] for line in told] == ["rss20", "rss20", None]
     assert list(told[0]) == ["input", "kind", "title", "entries", "problems"]
     assert told[0]["entries"][0] == {
         "id": "https://a.test/1?utm_source=x",

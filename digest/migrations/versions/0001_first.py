@@ -173,6 +173,8 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("declared_line", sa.Integer(), nullable=True),
         sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("timetable", sa.String(), nullable=False),
+        sa.Column("timetable_since", columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["list_id"],
             ["mailing_list.id"],

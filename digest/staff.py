@@ -1,0 +1,57 @@
+"""What staff are told, and what is kept for them to decide."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from digest import db
+from digest.compose import issues
+from digest.compose import run as composing
+from digest.compose.run import Composed, Slot
+from digest.deliver.letters import Office, enqueue_notice
+from digest.models import Issue, IssueState
+from digest.wiring import App
+
+
+def tell(app: App, subject: str, body: str) -> None:
+    """A notice to all of [staff] notify; it leaves with the next delivery."""
+    if app.config.staff.notify:
+        with db.writing(app.engine) as session:
+            _tell(app, session, subject, body)
+
+
+def _tell(app: App, session: Session, subject: str, body: str) -> None:
+    enqueue_notice(session, office(app), subject, body, app.clock())
+
+
+def office(app: App) -> Office:
+    """What letters are written with."""
+    return Office(app.config, app.templates, app.instance.message_key)
+
+
+def drafted(composed: Composed) -> tuple[str, str]:
+    """Subject and body of the notice that an issue was composed."""
+    issue = composed.issue
+    remarks = [
+        f"- {sentence}" for sentence in (*composed.problems, *([composed.question] if composed.question else []))
+    ]
+    lines = [f"Issue {issue.id} of {issue.edition_id} is {issue.state}.", issue.reason, *remarks]
+    lines.append(f"Look at it: `digest issues show {issue.id}`")
+    return f"Draft ready: {issue.edition_id}", "\n\n".join(line for line in lines if line)
+
+
+def hold(app: App, edition_id: str, slot: Slot, reason: str) -> Issue:
+    """The slot's issue, held for a person to decide, and staff told."""
+    with db.writing(app.engine) as session:
+        issue_id = composing.slot_issue(session, edition_id, slot, app.clock()).id or 0
+    return hold_issue(app, issue_id, reason)
+
+
+def hold_issue(app: App, issue_id: int, reason: str) -> Issue:
+    """The issue, held for a person to decide, and staff told."""
+    with db.writing(app.engine) as session:
+        held = issues.move(session, issue_id, IssueState.HELD, app.clock(), reason)
+        when = f" of {held.slot.replace('T', ' ')}" if held.slot else ""
+        then = f"`digest issues send {issue_id}` sends it, `digest issues cancel {issue_id}` drops it."
+        _tell(app, session, f"Held: {held.edition_id}{when}", f"{reason}\n\n{then}")
+    return held
