@@ -65,7 +65,6 @@ class Work:
 
     id: int
     occasion: str
-    kind: str  # issue | confirm | notice
     list_id: str | None
     variant_id: int
     message_id: str
@@ -74,6 +73,11 @@ class Work:
     name: str
     handle: bytes
     hold: Hold
+
+    @property
+    def kind(self) -> str:
+        """The kind of occasion: issue, confirm or notice."""
+        return self.occasion.partition(":")[0]
 
     @property
     def number(self) -> int:
@@ -160,27 +164,22 @@ def _change(session: Session, hold: Hold, states: Sequence[DeliveryState], to: D
 
 def _claimed(session: Session, hold: Hold) -> list[Work]:
     rows = session.execute(
-        select(_d, _p.c.email, _p.c.name.label("person"), _p.c.handle)
+        select(
+            _d.c.id,
+            _d.c.occasion,
+            _d.c.list_id,
+            _d.c.variant_id,
+            _d.c.message_id,
+            _d.c.attempts,
+            func.coalesce(_p.c.email, _d.c.address, ""),
+            func.coalesce(_p.c.name, ""),
+            func.coalesce(_p.c.handle, b""),
+        )
         .select_from(_d.outerjoin(_p, _p.c.id == _d.c.subscriber_id))
         .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
         .order_by(_d.c.id)
     )
-    return [
-        Work(
-            id=row.id,
-            occasion=row.occasion,
-            kind=row.occasion.partition(":")[0],
-            list_id=row.list_id,
-            variant_id=row.variant_id,
-            message_id=row.message_id,
-            attempts=row.attempts,
-            address=row.email or row.address or "",
-            name=row.person or "",
-            handle=row.handle or b"",
-            hold=hold,
-        )
-        for row in rows
-    ]
+    return [Work(*row, hold=hold) for row in rows]
 
 
 def renew(session: Session, hold: Hold, now: datetime) -> bool:
