@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import ssl
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -17,14 +18,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
-from sqlmodel import Session
 
 from digest import db
 from digest.blanks import Blank
 from digest.config import Config
-from digest.deliver import filling, ledger, reporting, retry, signing
+from digest.deliver import filling, handing, ledger, reporting, retry, signing
 from digest.deliver.dkim import Key
-from digest.deliver.ledger import Hold, Settled, Verdict, Work
+from digest.deliver.handing import Ending, Leave, Settled, Verdict
+from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown, Withdrawn
@@ -79,12 +80,14 @@ def enqueue_issue(
     """
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
-    written = 0
+    written, size = 0, filling.SLICE
     while True:
+        began = time.perf_counter()
         with db.writing(engine) as session:
-            more = filling.fill_chunk(session, order)
+            more = filling.fill_chunk(session, order, size)
         if more is None:
             break
+        size = filling.next_size(size, time.perf_counter() - began)
         written += more
         progress("Audience", written, None)
     with db.reading(engine) as session:
@@ -271,7 +274,7 @@ class _Sender:
 
         async def leave() -> bool:
             nonlocal handed
-            handed = (await self._hand(work, relay)).handed
+            handed = not self.ending.is_set() and (await self._hand(work, relay)).handed
             return handed
 
         try:
@@ -282,8 +285,7 @@ class _Sender:
             raise
 
     async def _hand(self, work: Work, relay: str) -> Verdict:
-        now = self.clock()
-        verdict = await self.writer.do(lambda session: ledger.hand(session, work, relay, now))
+        verdict = await self.writer.together(handing.hand, Leave(work, relay, self.clock()))
         if verdict.why:
             self.counts[DeliveryState.SKIPPED] += 1
         if not verdict.handed and verdict.why in ("", "cancelled"):
@@ -293,21 +295,11 @@ class _Sender:
     async def _settle(self, work: Work, relay: str, outcome: Outcome, handed: bool) -> None:
         if isinstance(outcome, Withdrawn):
             return
-        now, policy = self.clock(), self.config.mail.unknown
+        now = self.clock()
         settled = self._settled(work, relay, outcome, now)
         again_at = settled.next_try_at or work.hold.expires_at
-
-        def step(session: Session) -> bool:
-            # What was decided at RCPT was never handed: it is now, in the same commit, with the same permission.
-            if not handed and not ledger.hand(session, work, relay, now, tried=settled.tried).handed:
-                return False
-            if not ledger.settle(session, work, settled, now):
-                return False
-            if settled.state == DeliveryState.UNKNOWN:
-                ledger.resolve_unknown(session, work, policy, now, again_at)
-            return True
-
-        if await self.writer.do(step):
+        ending = Ending(work, settled, now, handed=handed, unknown=self.config.mail.unknown, again_at=again_at)
+        if await self.writer.together(handing.settle, ending):
             self.counts[settled.state] += 1
 
     def _settled(self, work: Work, relay: str, outcome: Outcome, now: datetime) -> Settled:

@@ -1,6 +1,7 @@
 """The one writer of a sender: a thread with one connection, that commits together what gathered while it committed.
 
 An asynchronous sender asks with `await writer.do(step)`, and goes on when the commit that holds the step is on disk.
+What many ask for at once goes into few statements: `await writer.together(step, one)` runs `step` once for all of them.
 """
 
 from __future__ import annotations
@@ -9,24 +10,25 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest import db
+from digest.errors import DatabaseUnavailable
 
 T = TypeVar("T")
-_BREATH = 0.001  # seconds between commits in which the lock is free: the web isn't starved
-_MOST = 256  # steps in one commit, so that none takes long
+A = TypeVar("A")
+_BREATH = 0.001  # seconds before a commit in which the lock is free: the web isn't starved, and more gathers
+_MOST = 256  # requests in one commit, so that none takes long
 
 
-@dataclass(frozen=True)
-class _Asked:
-    step: Callable[[Session], Any]
+class _Asked(NamedTuple):
+    step: Callable[..., Any]
     answer: asyncio.Future[Any]
+    one: tuple[Any, ...] = ()  # what `step` is run for, with others; empty: it runs alone
 
 
 class Writer:
@@ -48,18 +50,30 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     async def do(self, step: Callable[[Session], T]) -> T:
-        """What `step` returns, once it is committed; its error, with nothing of it committed, if it fails."""
+        """What `step` returns, once it is committed; its error, with nothing of it committed, if it fails.
+
+        All that was asked for before is done before it.
+        """
         answer: asyncio.Future[T] = self._loop.create_future()
         self._asked.put(_Asked(step, answer))
         return await answer
 
+    async def together(self, step: Callable[[Session, Sequence[A]], Sequence[T]], one: A) -> T:
+        """What `step` returns for `one`, run for all that is asked of it for the same commit, in the order of asking.
+
+        It must answer each as if it were asked for that one alone. Errors are those of `do`, of that one alone.
+        """
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._asked.put(_Asked(step, answer, (one,)))
+        return await answer
+
     def _run(self) -> None:
         while (first := self._asked.get()) is not None:
+            time.sleep(_BREATH)
             group, going = self._gathered(first)
             self._commit(group)
             if not going:
                 return
-            time.sleep(_BREATH)
 
     def _gathered(self, first: _Asked) -> tuple[list[_Asked], bool]:
         group = [first]
@@ -76,24 +90,45 @@ class Writer:
     def _commit(self, group: list[_Asked]) -> None:
         try:
             with db.writing(self._engine) as session:
-                results = [one.step(session) for one in group]
+                results = [pair for some in _staged(group) for pair in _results(session, some)]
         except Exception as error:
-            if len(group) == 1:
-                self._loop.call_soon_threadsafe(_fail, group[0].answer, error)
+            if len(group) == 1 or isinstance(error, DatabaseUnavailable):
+                self._loop.call_soon_threadsafe(_fail, group, error)
                 return
             for one in group:  # one bad step fails alone
                 self._commit([one])
             return
         self.commits += 1
-        self._loop.call_soon_threadsafe(_answer, group, results)
+        self._loop.call_soon_threadsafe(_answer, results)
 
 
-def _answer(group: list[_Asked], results: list[Any]) -> None:
-    for one, result in zip(group, results, strict=True):
-        if not one.answer.done():
-            one.answer.set_result(result)
+def _staged(group: list[_Asked]) -> Iterator[list[_Asked]]:
+    """The group in pieces of one step each; what runs alone stays after what was asked before it."""
+    waiting: dict[Callable[..., Any], list[_Asked]] = {}
+    for asked in group:
+        if asked.one:
+            waiting.setdefault(asked.step, []).append(asked)
+        else:
+            yield from waiting.values()
+            waiting = {}
+            yield [asked]
+    yield from waiting.values()
 
 
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def _results(session: Session, some: list[_Asked]) -> Iterator[tuple[asyncio.Future[Any], Any]]:
+    step = some[0].step
+    results = step(session, [asked.one[0] for asked in some]) if some[0].one else [step(session)]
+    for asked, result in zip(some, results, strict=True):
+        yield asked.answer, result
+
+
+def _answer(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for answer, result in results:
+        if not answer.done():
+            answer.set_result(result)
+
+
+def _fail(group: list[_Asked], error: Exception) -> None:
+    for asked in group:
+        if not asked.answer.done():
+            asked.answer.set_exception(error)
