@@ -150,11 +150,15 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[bool]:
 
 def _once_each(rows: Sequence[_R], without: Iterable[int] = ()) -> Iterator[list[tuple[int, _R]]]:
     # A statement changes a row once and can't say for whom: two requests about one row take two statements.
-    left = [(place, row) for place, row in enumerate(rows) if place not in set(without)]
+    skipped = set(without)
+    left = [(place, row) for place, row in enumerate(rows) if place not in skipped]
     while left:
         first: dict[int, int] = {}
         for place, row in left:
             first.setdefault(row.work.id, place)
+        if len(first) == len(left):
+            yield left
+            return
         yield [(place, row) for place, row in left if first[row.work.id] == place]
         left = [(place, row) for place, row in left if first[row.work.id] != place]
 
