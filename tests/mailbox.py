@@ -25,8 +25,13 @@ from digest.config import RelayConfig
 from digest.deliver.lint import lint, recipient
 from digest.demo.mailbox import DROP, Envelope, Receiver
 
-__all__ = ["DROP", "Behaviour", "Envelope", "Got", "Mailbox", "check", "greylist", "read_log", "refuse"]
+__all__ = ["DROP", "SPEECHES", "Behaviour", "Envelope", "Got", "Mailbox", "check", "greylist", "read_log", "refuse"]
 
+SPEECHES = {
+    "chunked": ("PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8"),
+    "pipelined": ("PIPELINING", "8BITMIME", "SMTPUTF8"),
+    "plain": ("8BITMIME", "SMTPUTF8"),
+}
 Answer = str | None
 Behaviour = Callable[[str, Envelope], Answer | Awaitable[Answer]]
 

@@ -3,6 +3,7 @@
     pending  -> claimed                      a sender holds the row's slice (lease, fence)
     claimed  -> handed                       before the first byte of its body; the same statement checks permission
     claimed  -> pending                      lease lost, sender stopped
+    handed   -> claimed                      the relay said goodbye, or refused the sender, before it took the message
     pending, claimed, deferred -> skipped    unsubscribed, suppressed, cancelled, expired
     handed   -> sent | deferred | failed | unknown
     deferred -> claimed
@@ -30,7 +31,7 @@ S = DeliveryState
 MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     S.PENDING: frozenset({S.CLAIMED, S.SKIPPED}),
     S.CLAIMED: frozenset({S.HANDED, S.PENDING, S.SKIPPED}),
-    S.HANDED: frozenset({S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
+    S.HANDED: frozenset({S.CLAIMED, S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
     S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED}),
     S.UNKNOWN: frozenset({S.PENDING, S.HELD}),
     S.HELD: frozenset({S.PENDING, S.FAILED}),
@@ -163,7 +164,7 @@ def _change(session: Session, hold: Hold, states: Sequence[DeliveryState], to: D
 
 
 def _claimed(session: Session, hold: Hold) -> list[Work]:
-    rows = session.execute(
+    rows: Sequence[Any] = session.execute(
         select(
             _d.c.id,
             _d.c.occasion,
@@ -178,7 +179,7 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
         .select_from(_d.outerjoin(_p, _p.c.id == _d.c.subscriber_id))
         .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
         .order_by(_d.c.id)
-    )
+    ).all()
     return [Work(*row, hold=hold) for row in rows]
 
 

@@ -22,12 +22,14 @@ from sqlalchemy import Engine
 from digest import db
 from digest.blanks import Blank
 from digest.config import Config
-from digest.deliver import filling, handing, ledger, reporting, retry
+from digest.deliver import filling, handing, ledger, reporting, retry, signing
+from digest.deliver.dkim import Key
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
-from digest.deliver.smtp import Accepted, Connection, Deferred, Outcome, Refused, Reply, Timeouts, Unknown, Withdrawn
+from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown, Withdrawn
+from digest.deliver.smtp import Connection, Timeouts, Trouble
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
 from digest.links import Links
@@ -113,10 +115,11 @@ async def deliver(
     """
     ehlo = config.mail.ehlo or parse_mailbox(config.mail.sender).domain
     means = means or Means()
+    keys = signing.keys(config)
     pool = Pool(config.relays, ehlo, timeouts=means.timeouts, tls=means.tls)
     terms = _Terms(issue_id, until_done, forever, means.dice)
     async with Writer(engine) as writer:
-        sender = _Sender(config, links, terms, writer, pool, clock, progress)
+        sender = _Sender(config, links, terms, writer, pool, clock, progress, keys=keys)
         await sender.run(stop or asyncio.Event())
         if issue_id is None:
             return Delivered({str(state): count for state, count in sender.counts.items()})
@@ -167,6 +170,7 @@ class _Sender:
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     holder: str = field(default_factory=lambda: f"{os.getpid()}-{os.urandom(4).hex()}")
     total: int | None = None
+    keys: tuple[Key, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         if self.terms.issue_id is not None:
@@ -273,8 +277,12 @@ class _Sender:
             handed = (await self._hand(work, relay)).handed
             return handed
 
-        outcome = await connection.send(self._envelope_sender(), work.address, message, leave)
-        return outcome, handed
+        try:
+            return await connection.send(self._envelope_sender(), work.address, message, leave), handed
+        except Trouble:
+            if handed:  # it was not taken: another connection may have it
+                await self.writer.together(handing.take_back, work)
+            raise
 
     async def _hand(self, work: Work, relay: str) -> Verdict:
         verdict = await self.writer.together(handing.hand, Leave(work, relay, self.clock()))
@@ -316,7 +324,7 @@ class _Sender:
             found = await self.writer.do(lambda session: ledger.variant(session, variant_id))
             if len(self.prepared) > 100:  # letters have many
                 self.prepared.clear()
-            self.prepared[variant_id] = prepare(stationery(found))
+            self.prepared[variant_id] = prepare(stationery(found), self.keys)
         return self.prepared[variant_id]
 
     def _envelope_sender(self) -> str:

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, insert, select, update
 from digest import db
 from digest.config import Config, StaffConfig
 from digest.deliver.letters import Office, enqueue_confirm, enqueue_notice
+from digest.deliver.replies import Accepted
 from digest.deliver.run import deliver
-from digest.deliver.smtp import Accepted
 from digest.deliver.trial import send_test
 from digest.models import Variant, table
 from digest.templating import Templates, template_root
