@@ -64,6 +64,7 @@ class Hold:
 class Work:
     """A claimed row with what its message needs."""
 
+    hold: Hold
     id: int
     occasion: str
     list_id: str | None
@@ -73,7 +74,6 @@ class Work:
     address: str
     name: str
     handle: bytes
-    hold: Hold
 
     @property
     def kind(self) -> str:
@@ -180,7 +180,7 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
         .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
         .order_by(_d.c.id)
     ).all()
-    return [Work(*row, hold=hold) for row in rows]
+    return [Work(hold, *row) for row in rows]
 
 
 def renew(session: Session, hold: Hold, now: datetime) -> bool:
