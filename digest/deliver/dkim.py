@@ -112,23 +112,26 @@ def body_hash(canonical: Iterable[bytes]) -> str:
     return _b64(whole.digest())
 
 
-def signatures(keys: Sequence[Key], lines: Sequence[bytes], bh: str, at: int) -> list[bytes]:
-    """One DKIM-Signature header line for each key over the header `lines` (each whole, with CRLF); `at`: UNIX seconds
-    for t=."""
-    if not keys:
-        return []
-    names = [line.partition(b":")[0].strip().lower().decode() for line in lines]
-    signed = [name for name in names if name in _SIGNED]
+def signatures(keys: Sequence[Key], head: bytes, bh: str, at: int) -> list[bytes]:
+    """One DKIM-Signature header for each key over `head` (whole header lines, CRLF); `at`: UNIX seconds for t=."""
+    lines = split_head(head)
+    signed = [name for name, _ in lines if name in _SIGNED]
     chosen = [*signed, *_OVERSIGNED]
     data = selected(lines, chosen)
     return [_signature(key, data, _fields(key, chosen, bh, at)) for key in keys]
 
 
-def selected(lines: Sequence[bytes], chosen: Iterable[str]) -> bytes:
+def split_head(head: bytes) -> list[tuple[str, bytes]]:
+    """The headers in `head`, each with its name in lower case."""
+    lines = re.findall(rb"[^\r].*?\r\n(?![ \t])", head, re.DOTALL)
+    return [(line.partition(b":")[0].strip().lower().decode(), line) for line in lines]
+
+
+def selected(lines: Sequence[tuple[str, bytes]], chosen: Iterable[str]) -> bytes:
     """The canonical headers that h= names, of equal names the lowest first; one that is not there adds nothing."""
     left: dict[str, list[bytes]] = {}
-    for line in lines:
-        left.setdefault(line.partition(b":")[0].strip().lower().decode(), []).append(line)
+    for name, line in lines:
+        left.setdefault(name, []).append(line)
     return b"".join(relaxed_header(left[name].pop()) for name in chosen if left.get(name))
 
 

@@ -12,7 +12,7 @@ import hmac
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -26,7 +26,6 @@ from digest.models import Issue
 from subscribers.models import MailingList
 
 _MAILBOX = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>\s]+@[^<>\s@]+)>\s*|\s*(?P<bare>[^<>\s]+@[^<>\s@]+)\s*")
-_ENCODING = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 _NAME_LIMIT = 200  # characters; keeps the header section below 8 KB (F-12)
 
 
@@ -73,10 +72,13 @@ class Prepared:
     boundary: str
     sender: bytes  # header lines, in the order they are written: between these stand the reader's own
     subject: bytes | None  # None: it has blanks
-    standing: tuple[bytes, ...]
-    last: tuple[bytes, ...]
+    standing: bytes
+    last: bytes
+    opening: bytes  # from here on it is the body
     text: tuple[bytes | Blank, ...]
+    between: bytes
     html: tuple[bytes | Blank, ...]
+    end: bytes
     keys: tuple[dkim.Key, ...] = ()
 
     @cached_property
@@ -194,20 +196,30 @@ def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
     mark = hashlib.sha256(f"boundary\0{stationery.blank_word}".encode()).hexdigest()[:24]
     boundary, standing = f"=_{mark}", dict(stationery.headers)
     subject = headers.line("Subject", headers.unstructured(stationery.subject))
+    multipart = ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
     return Prepared(
         stationery,
         boundary,
         sender=headers.line("From", standing.pop("From")),
         subject=None if stationery.blank_word in stationery.subject else subject,
-        standing=tuple(headers.line(name, value) for name, value in standing.items()),
-        last=(
-            headers.line("MIME-Version", "1.0"),
-            headers.line("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
-        ),
+        standing=_lines(standing.items()),
+        last=_lines([("MIME-Version", "1.0"), multipart]),
+        opening=_part(boundary, "plain"),
         text=_pieces(stationery.text, stationery.blank_word),
+        between=b"\r\n" + _part(boundary, "html"),
         html=_pieces(stationery.html, stationery.blank_word),
+        end=f"\r\n--{boundary}--\r\n".encode(),
         keys=dkim.keys_for(keys, stationery.headers["From"].rpartition("@")[2].rstrip("> ")),
     )
+
+
+def _lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    return b"".join(headers.line(name, value) for name, value in fields)
+
+
+def _part(boundary: str, kind: str) -> bytes:
+    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return f"--{boundary}\r\n{head}".encode()
 
 
 def _pieces(template: str, word: str) -> tuple[bytes | Blank, ...]:
@@ -237,45 +249,46 @@ def _short(line: bytes) -> bytes:
 
 def build(prepared: Prepared, reader: Reader) -> bytes:
     """The message for one reader: CRLF lines, 7-bit (but for an SMTPUTF8 address in To); equal input, equal bytes."""
-    lines = _head(prepared, reader)
-    signed = []
-    if prepared.keys:
-        bh = dkim.body_hash(_body(prepared.canonical, reader, dkim.relaxed_body))
-        signed = dkim.signatures(prepared.keys, lines, bh, prepared.signed_at)
-    return b"".join((*signed, *lines, b"\r\n", *_body(prepared, reader, bytes)))
+    head = b"".join(
+        (
+            prepared.sender,
+            headers.line("To", headers.mailbox(reader.name[:_NAME_LIMIT], reader.address)),
+            prepared.subject or _subject(prepared.stationery, reader),
+            headers.line("Message-ID", reader.message_id),
+            prepared.standing,
+            _one_click(reader.unsubscribe),
+            prepared.last,
+        )
+    )
+    return b"".join((*_signatures(prepared, reader, head), head, b"\r\n", *_body(prepared, reader, _blank)))
 
 
-def _body(prepared: Prepared, reader: Reader, finish: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    mark = b"--" + prepared.boundary.encode()
-    yield mark + b'\r\nContent-Type: text/plain; charset="utf-8"\r\n' + _ENCODING
-    yield from _filled(prepared.text, reader.values, lambda value: finish(_blank(value)))
-    yield b"\r\n" + mark + b'\r\nContent-Type: text/html; charset="utf-8"\r\n' + _ENCODING
-    yield from _filled(prepared.html, reader.values, lambda value: finish(_blank(html.escape(value))))
-    yield b"\r\n" + mark + b"--\r\n"
+def _signatures(prepared: Prepared, reader: Reader, head: bytes) -> list[bytes]:
+    if not prepared.keys:
+        return []
+    body = _body(prepared.canonical, reader, lambda value: dkim.relaxed_body(_blank(value)))
+    return dkim.signatures(prepared.keys, head, dkim.body_hash(body), prepared.signed_at)
+
+
+def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) -> Iterable[bytes]:
+    return (
+        prepared.opening,
+        *_filled(prepared.text, reader.values, encode),
+        prepared.between,
+        *_filled(prepared.html, reader.values, lambda value: encode(html.escape(value))),
+        prepared.end,
+    )
 
 
 def _filled(
     pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, str], encode: Callable[[str], bytes]
-) -> Iterator[bytes]:
-    for piece in pieces:
-        yield encode(headers.one_line(values[piece], 2000)) if isinstance(piece, Blank) else piece
+) -> list[bytes]:
+    return [encode(headers.one_line(values[piece], 2000)) if isinstance(piece, Blank) else piece for piece in pieces]
 
 
 @lru_cache(maxsize=64)  # a reader's links and name stand in a message several times
 def _blank(value: str) -> bytes:
     return quoted_printable(value)
-
-
-def _head(prepared: Prepared, reader: Reader) -> list[bytes]:
-    return [
-        prepared.sender,
-        headers.line("To", headers.mailbox(reader.name[:_NAME_LIMIT], reader.address)),
-        prepared.subject or _subject(prepared.stationery, reader),
-        headers.line("Message-ID", reader.message_id),
-        *prepared.standing,
-        *_one_click(reader.unsubscribe),
-        *prepared.last,
-    ]
 
 
 def _subject(stationery: Stationery, reader: Reader) -> bytes:
@@ -284,7 +297,7 @@ def _subject(stationery: Stationery, reader: Reader) -> bytes:
     return headers.line("Subject", headers.unstructured(filled))
 
 
-def _one_click(uri: str | None) -> tuple[bytes, ...]:
+def _one_click(uri: str | None) -> bytes:
     if uri is None:
-        return ()
-    return headers.line("List-Unsubscribe", f"<{uri}>"), b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        return b""
+    return headers.line("List-Unsubscribe", f"<{uri}>") + b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"

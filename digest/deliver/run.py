@@ -187,6 +187,7 @@ class _Sender:
             self.ending.set()
             told.cancel()
             await self.pool.drain(GRACE_S)
+            self.writer.hurry()
             results = await asyncio.gather(feeding, *slices, *workers, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
@@ -275,7 +276,7 @@ class _Sender:
 
         async def leave() -> bool:
             nonlocal handed
-            handed = (await self._hand(work, relay)).handed
+            handed = not self.ending.is_set() and (await self._hand(work, relay)).handed
             return handed
 
         try:

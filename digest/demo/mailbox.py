@@ -91,6 +91,11 @@ class Receiver:
     def accept(self, envelope: Envelope) -> None:
         """A whole message is here, and is about to be acknowledged."""
 
+    async def utter(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
+        """Put a reply on the wire."""
+        writer.write(reply)
+        await writer.drain()
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             source = _Source(reader)
@@ -183,8 +188,7 @@ class Receiver:
     async def _say(self, writer: asyncio.StreamWriter, said: str) -> bool:
         if said == DROP:
             raise ConnectionAbortedError("as told")
-        writer.write(said.encode() + b"\r\n")
-        await writer.drain()
+        await self.utter(writer, said.encode() + b"\r\n")
         return not said.startswith("421")
 
 
