@@ -148,6 +148,18 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[bool]:
     return [done[place] for place in range(len(endings))]
 
 
+def take_back(session: Session, works: Sequence[Work]) -> list[bool]:
+    """handed -> claimed, for messages that the relay surely did not take; False where the row is not ours any more."""
+    return [_taken_back(session, work) for work in works]
+
+
+def _taken_back(session: Session, work: Work) -> bool:
+    attempts = work.attempts + 1
+    where = (_d.c.id == work.id, _d.c.state == S.HANDED, _d.c.attempts == attempts, exists().where(*ours(work.hold)))
+    back = update(_d).where(*where).values(state=S.CLAIMED, attempts=work.attempts, handed_at=None).returning(_d.c.id)
+    return session.execute(back).one_or_none() is not None
+
+
 def _once_each(rows: Sequence[_R], without: Iterable[int] = ()) -> Iterator[list[tuple[int, _R]]]:
     # A statement changes a row once and can't say for whom: two requests about one row take two statements.
     skipped = set(without)

@@ -64,6 +64,7 @@ class Hold:
 class Work:
     """A claimed row with what its message needs."""
 
+    hold: Hold
     id: int
     occasion: str
     list_id: str | None
@@ -73,7 +74,6 @@ class Work:
     address: str
     name: str
     handle: bytes
-    hold: Hold
 
     @property
     def kind(self) -> str:
@@ -164,7 +164,7 @@ def _change(session: Session, hold: Hold, states: Sequence[DeliveryState], to: D
 
 
 def _claimed(session: Session, hold: Hold) -> list[Work]:
-    rows = session.execute(
+    rows: Sequence[Any] = session.execute(
         select(
             _d.c.id,
             _d.c.occasion,
@@ -179,8 +179,8 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
         .select_from(_d.outerjoin(_p, _p.c.id == _d.c.subscriber_id))
         .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
         .order_by(_d.c.id)
-    )
-    return [Work(*row, hold=hold) for row in rows]
+    ).all()
+    return [Work(hold, *row) for row in rows]
 
 
 def renew(session: Session, hold: Hold, now: datetime) -> bool:
@@ -219,13 +219,6 @@ def _finish(session: Session, hold: Hold, now: datetime) -> None:
 def ours(hold: Hold) -> tuple[ColumnElement[bool], ...]:
     """True of the slice while it is in these hands."""
     return _s.c.id == hold.slice_id, _s.c.fence == hold.fence, _s.c.holder == hold.holder
-
-
-def take_back(session: Session, work: Work) -> bool:
-    """handed -> claimed, for a message that the relay surely did not take; False if the row is not ours any more."""
-    mine = exists().where(*ours(work.hold))
-    where = (_d.c.id == work.id, _d.c.state == S.HANDED, _d.c.attempts == work.attempts + 1, mine)
-    return _rows(session, update(_d).where(*where).values(state=S.CLAIMED, attempts=work.attempts, handed_at=None)) == 1
 
 
 def decide_held(session: Session, delivery_id: int, to: DeliveryState, now: datetime) -> bool:

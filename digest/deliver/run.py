@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from sqlalchemy import Engine
 
@@ -186,6 +187,7 @@ class _Sender:
             self.ending.set()
             told.cancel()
             await self.pool.drain(GRACE_S)
+            self.writer.hurry()
             results = await asyncio.gather(feeding, *slices, *workers, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
@@ -278,10 +280,10 @@ class _Sender:
             return handed
 
         try:
-            return await connection.send(self._envelope_sender(), work.address, message, leave), handed
+            return await connection.send(self._envelope_sender, work.address, message, leave), handed
         except Trouble:
             if handed:  # it was not taken: another connection may have it
-                await self.writer.do(lambda session: ledger.take_back(session, work))
+                await self.writer.together(handing.take_back, work)
             raise
 
     async def _hand(self, work: Work, relay: str) -> Verdict:
@@ -303,12 +305,12 @@ class _Sender:
             self.counts[settled.state] += 1
 
     def _settled(self, work: Work, relay: str, outcome: Outcome, now: datetime) -> Settled:
+        if isinstance(outcome, Accepted):
+            return _kept(DeliveryState.SENT, relay, outcome.reply)
         again_at = retry.next_try(
             work.attempts + 1, now, work.hold.expires_at, self.config.mail.retry_first_s, self.terms.dice()
         )
         match outcome:
-            case Accepted(reply):
-                return _kept(DeliveryState.SENT, relay, reply)
             case Deferred(reply) if again_at:
                 return _kept(DeliveryState.DEFERRED, relay, reply, again_at)
             case Deferred(reply):
@@ -327,6 +329,7 @@ class _Sender:
             self.prepared[variant_id] = prepare(stationery(found), self.keys)
         return self.prepared[variant_id]
 
+    @cached_property
     def _envelope_sender(self) -> str:
         return parse_mailbox(self.config.mail.bounce_address or self.config.mail.sender).address
 

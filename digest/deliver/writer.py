@@ -23,6 +23,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 _BREATH = 0.001  # seconds before a commit in which the lock is free: the web isn't starved, and more gathers
 _MOST = 256  # requests in one commit, so that none takes long
+_PATIENCE = 60.0  # seconds a locked or restarting database is waited for: what a relay took must not be forgotten
+_PAUSE = 0.5
 
 
 class _Asked(NamedTuple):
@@ -39,6 +41,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._hurried = threading.Event()
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -87,19 +90,32 @@ class Writer:
             group.append(more)
         return group, True
 
+    def hurry(self) -> None:
+        """From here on a database that can't be used fails the requests at once."""
+        self._hurried.set()
+
     def _commit(self, group: list[_Asked]) -> None:
+        failing_since = time.monotonic()
+        while (error := self._tried(group)) is not None:
+            if isinstance(error, DatabaseUnavailable):
+                if time.monotonic() - failing_since < _PATIENCE and not self._hurried.wait(_PAUSE):
+                    continue
+            elif len(group) > 1:  # one bad request fails alone
+                for one in group:
+                    self._commit([one])
+                return
+            self._loop.call_soon_threadsafe(_fail, group, error)
+            return
+
+    def _tried(self, group: list[_Asked]) -> Exception | None:
         try:
             with db.writing(self._engine) as session:
                 results = [pair for some in _staged(group) for pair in _results(session, some)]
         except Exception as error:
-            if len(group) == 1 or isinstance(error, DatabaseUnavailable):
-                self._loop.call_soon_threadsafe(_fail, group, error)
-                return
-            for one in group:  # one bad step fails alone
-                self._commit([one])
-            return
+            return error
         self.commits += 1
         self._loop.call_soon_threadsafe(_answer, results)
+        return None
 
 
 def _staged(group: list[_Asked]) -> Iterator[list[_Asked]]:

@@ -136,6 +136,8 @@ def shown(lines: list[Line]) -> str:
         "CPU ms/msg",
         "x",
         "peak MB",
+        "ledger us/msg",
+        "requests a commit",
         "250 to commit, ms: p50 / p99 / max",
     ]
     return table(head, rows)

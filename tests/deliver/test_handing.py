@@ -224,6 +224,7 @@ def test_one_bad_request_fails_alone_and_a_database_in_trouble_fails_all(engine:
 
     async def ask(*numbers: int) -> list[object]:
         async with Writer(engine) as writer:
+            writer.hurry()
             asked = [writer.together(careful, number) for number in numbers]
             return [
                 type(one).__name__ if isinstance(one, Exception) else one
