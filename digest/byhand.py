@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, or_
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel, col, select, update
 
 from digest.config.keys import TABLES
 from digest.config.kinds import Kind, Wrong, shown
 from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
 from digest.gather.urls import canonical_url
-from digest.models import Article, Delivery, Edition, Sighting, Source, SourceState, people
+from digest.models import Article, Delivery, Edition, Issue, IssueState, Override, Sighting, Source, SourceState, people
 from digest.opml import Feed
 
 BY_HAND = "by-hand"
@@ -155,6 +155,30 @@ def article(session: Session, name: str) -> Article:
     if found is None:
         raise NotFound(f'there is no article "{name}" (digest articles list shows them)')
     return found
+
+
+def hide_article(session: Session, name: str) -> Article:
+    """The article, out of every issue from now on, an open one that an editor had put it into included.
+
+    An approved issue with it can't go out before it is approved again. NothingToDo if it is hidden already.
+    """
+    row = article(session, name)
+    if row.hidden:
+        raise NothingToDo(f"article {row.id} is hidden already")
+    row.hidden = True
+    unsent = select(Issue.id).where(col(Issue.state).in_([IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD]))
+    wanted = update(Override).where(col(Override.article_id) == row.id, col(Override.issue_id).in_(unsent))
+    session.exec(wanted.values(pinned=False, section_id=None, position=None))
+    return row
+
+
+def show_article(session: Session, name: str) -> Article:
+    """The article, no longer hidden; NothingToDo if it was not."""
+    row = article(session, name)
+    if not row.hidden:
+        raise NothingToDo(f"article {row.id} is not hidden")
+    row.hidden = False
+    return row
 
 
 def add_article(session: Session, url: str, now: datetime, **given: Any) -> Article:

@@ -82,13 +82,27 @@ def writing(engine: Engine) -> Iterator[Session]:
         session.commit()
 
 
+def take_turn(session: Session, *, alone: bool = False) -> None:
+    """Wait until what was stored before can be read, and hold those off who take a turn `alone`, or all when alone.
+
+    What is stored carries an instant, and composing cuts at one: a writer reads its clock after its turn has come, and
+    a cut takes its turn alone. Then nothing stamped before a cut is committed after it. Held to the transaction's end.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(7263549)"))
+    else:
+        session.connection()  # BEGIN IMMEDIATE: the only writer there is
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours.
-        if type(error) not in (OperationalError, DatabaseError):
+        # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours, and so is
+        # SQLite's plain "error" (no such table): only what waiting or an administrator can mend is unavailability.
+        plain = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        if plain or type(error) not in (OperationalError, DatabaseError):
             raise
         raise DatabaseUnavailable(f"the database can't be used now: {_first_line(error.orig)}") from error
 

@@ -55,6 +55,7 @@ class SignUp:
     ip: str = ""
     form_url: str = ""
     text: str = ""  # the sentence they agreed to
+    locale: str = ""  # the language of that sentence
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,9 @@ def _standing(session: Session, subscriber_id: int) -> dict[str, str]:
 def _describe(session: Session, subscriber_id: int, sign_up: SignUp) -> None:
     """Name and language as told, for somebody on no list yet: a stranger with a form renames no reader."""
     row = table(Subscriber)
-    values = {"name": tidy_name(sign_up.name), "language": sign_up.language}
-    session.execute(update(row).where(row.c.id == subscriber_id).values(**values))
+    told = {"name": tidy_name(sign_up.name), "language": sign_up.language}
+    if values := {key: value for key, value in told.items() if value}:  # what is not told does not undo what was
+        session.execute(update(row).where(row.c.id == subscriber_id).values(**values))
 
 
 def _make_pending(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:
@@ -244,7 +246,7 @@ def _record_sign_up(
             email_typed=sign_up.email[:_LONGEST_EMAIL],
             text=sign_up.text[:_LONGEST_TEXT],
             form_url=sign_up.form_url[:_LONGEST_URL],
-            locale=sign_up.language or "",
+            locale=sign_up.locale,
             ip=sign_up.ip,
         ),
     )

@@ -9,15 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from html import escape
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 ROOT = Path(__file__).parents[1]
+
+T = TypeVar("T")
 
 CONFIG = """\
 [site]
@@ -153,6 +159,54 @@ def newsroom(folder: Path, database: str, smtp: int, *, window_days: int = 7, mo
 def environment() -> dict[str, str]:
     """Ours, with the checkout importable from any folder."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error::ResourceWarning"}
+
+
+def feed(*titles: str, base: str = "https://paper.example", days: float = 0.5) -> bytes:
+    """RSS with one article per title, `days` old: BASE/0, BASE/1, ... with "Dek of TITLE" under each."""
+    when = format_datetime(datetime.now(UTC) - timedelta(days=days))
+    items = "".join(
+        f"<item><title>{escape(title)}</title><link>{base}/{n}</link><pubDate>{when}</pubDate>"
+        f"<description>{escape(f'Dek of {title}')}</description></item>"
+        for n, title in enumerate(titles)
+    )
+    return f'<rss version="2.0"><channel><title>Paper</title>{items}</channel></rss>'.encode()
+
+
+def until(what: str, probe: Callable[[], T | None], seconds: float = 30.0, every: float = 0.05) -> T:
+    """What `probe` answers as soon as it is something; a failure that names `what` after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := probe():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"after {seconds:g} s: no {what}")
+
+
+class Form(HTMLParser):
+    """The first form of a page as a browser fills it in: where it goes, its fields, its first button pressed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.action = ""
+        self.fields: dict[str, str] = {}
+        self._inside: bool | None = None
+        self.feed(page)
+        assert self._inside is not None, "the page has no form"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in one element of the form."""
+        said = {key: value or "" for key, value in attrs}
+        if tag == "form" and self._inside is None:
+            self._inside, self.action = True, said.get("action", "")
+        elif self._inside and tag in ("input", "button") and said.get("name"):
+            ticked = said.get("type") != "checkbox" or "checked" in said
+            if ticked and (tag == "input" or not any(key == said["name"] for key in self.fields)):
+                self.fields[said["name"]] = said.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """The form is closed."""
+        if tag == "form" and self._inside:
+            self._inside = False
 
 
 def free_port() -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, SQLModel, select
 
 from digest import db
-from digest.errors import ConfigError
+from digest.errors import ConfigError, DatabaseUnavailable
 from digest.models import Source
 
 
@@ -53,3 +55,18 @@ def test_a_writer_asks_for_the_lock_at_once(engine: Engine) -> None:
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         db.open_engine(url)
+
+
+def test_a_mistake_of_ours_is_not_a_database_out_of_reach(engine: Engine) -> None:
+    with pytest.raises(DatabaseError, match="no_such_table"), db.reading(engine) as session:
+        session.execute(text("SELECT * FROM no_such_table"))
+
+
+def test_a_lock_that_is_not_had_is_a_database_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "BUSY_MS", 10)
+    engine = db.open_engine(f"sqlite:///{tmp_path}/one.db")
+    with db.writing(engine) as session:
+        session.connection()
+        with pytest.raises(DatabaseUnavailable, match="locked"), db.writing(engine) as late:
+            late.connection()
+    engine.dispose()

@@ -108,6 +108,7 @@ def add(
     picture = {"image_url": image, "image_alt": _line(image_alt, 500)}
     at = frame.instant("--published", published) if published else None
     with here.app() as app, db.writing(app.engine) as session:
+        db.take_turn(session)
         more = {**given, **picture, "bylines": bylines, "published_at": at or app.clock()}
         row = byhand.add_article(session, url, app.clock(), **more)
         session.flush()
@@ -125,7 +126,7 @@ def hide(
     which: _Which,
     undo: Annotated[bool, typer.Option("--undo", help="Show it again.")] = False,
 ) -> None:
-    """Keep an article out of every issue that is composed from now on.
+    """Keep an article out of every issue that has not left yet.
 
     \b
     Examples:
@@ -133,13 +134,8 @@ def hide(
       digest articles hide 12 --undo
     """
     from digest import byhand, db
-    from digest.errors import NothingToDo
 
     here = frame.of(ctx)
     with here.app() as app, db.writing(app.engine) as session:
-        row = byhand.article(session, which)
-        if row.hidden != undo:
-            raise NothingToDo(f"article {row.id} is {'not hidden' if undo else 'hidden already'}")
-        row.hidden = not undo
-        data = plain(row)
+        data = plain((byhand.show_article if undo else byhand.hide_article)(session, which))
     here.out({"article": data}, f"Article {data['id']} is {'shown again' if undo else 'hidden'}.")

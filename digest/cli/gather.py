@@ -42,6 +42,8 @@ def plain(report: GatherReport) -> dict[str, Any]:
 
 def human(report: GatherReport) -> list[str]:
     """The report for a person: a line a source, and the sum."""
+    if not report.sources:
+        return ["There are no sources: digest sources add URL, or [[sources]] in config.toml."]
     rows = [[one.id, one.state, one.new, one.error] for one in report.sources]
     table = frame.columns(["SOURCE", "STATE", "NEW", "ERROR"], rows, widest=100) if rows else []
     return [*table, f"{report.articles_new} new articles."]

@@ -213,13 +213,14 @@ def approve(
     Example:
       digest issues approve 12
     """
-    from digest.compose import issues
-    from digest.compose.rows import issue_of
+    from digest.compose import run
+    from digest.compose.describing import listed
 
-    def change(session: Session, app: App, id_: int) -> object:
-        return issues.approve(session, id_, seen or issue_of(session, id_).content_hash, by, app.clock())
-
-    _move(ctx, issue, change)
+    here = frame.of(ctx)
+    with here.app() as app:
+        id_ = _chosen(app, issue)
+        data = listed(run.approve(app.engine, app.config, app.links, id_, by, app.clock(), seen))
+    here.out({"issue": data}, f"Issue {id_} is approved.")
 
 
 @app.command("reject")
@@ -295,7 +296,7 @@ def _move(ctx: typer.Context, issue: int | None, change: Callable[[Session, App,
         with db.writing(app.engine) as session:
             change(session, app, id_)
             data = listed(issue_of(session, id_))
-    here.out({"issue": data}, f"Issue {id_} is {data['state']}.")
+    here.out({"issue": data}, f"Issue {id_} is {'a draft again' if data['state'] == 'draft' else data['state']}.")
 
 
 def _chosen(app: App, issue: int | None, *, closed: bool = False) -> int:

@@ -99,7 +99,7 @@ def check(
                 url = byhand.source(session, name).url
         outcome, feed = asyncio.run(look(app.config, url, app.clock()))
     if not isinstance(outcome, Fetched) or feed is None:
-        raise DigestError(f"{url}: {getattr(outcome, 'sentence', 'it gave no feed')}")
+        raise DigestError(getattr(outcome, "sentence", f"{url}: it gave no feed"))
     data = inspect_feed(name, outcome.body, url=outcome.url, content_type=outcome.content_type)
     rows = [[entry["published"], entry["title"]] for entry in data["entries"][:10]]
     about = f'{data["kind"] or "no feed"}: "{data["title"]}", {len(data["entries"])} entries'

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -330,15 +330,15 @@ def _said() -> Iterator[None]:
 
 @contextmanager
 def _file(path: str) -> Iterator[BinaryIO]:
-    """The file, seekable; stdin is spooled, as it is read more than once."""
-    if path != "-":
+    """The file, seekable, as it is read more than once: stdin and pipes are spooled."""
+    with ExitStack() as closing:
         try:
-            file = Path(path).open("rb")  # noqa: SIM115 - closed below, after the caller is done
+            file = sys.stdin.buffer if path == "-" else closing.enter_context(Path(path).open("rb"))
         except OSError as error:
             raise UsageError(f"{path} can't be read: {error.strerror}") from error
-        with file:
+        if path != "-" and file.seekable():
             yield file
-        return
-    with tempfile.TemporaryFile() as spool:
-        shutil.copyfileobj(sys.stdin.buffer, spool)
+            return
+        spool = closing.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(file, spool)
         yield spool

@@ -156,8 +156,10 @@ def titled(content: IssueContent, template: str) -> tuple[IssueContent, str | No
     The subject's template sees lead, count, number, date and edition; what titles hold is text to it, never template.
     """
     said, problem = articles(content), None
+    if not said:  # nothing to make a subject of, and nothing that could be sent
+        return replace(content, subject=content.edition, preheader=content.edition), None
     context: dict[str, Any] = {
-        "lead": content.lead or (said[0] if said else None),
+        "lead": content.lead or said[0],
         "count": len(said),
         "number": content.number,
         "date": content.date,
@@ -168,7 +170,7 @@ def titled(content: IssueContent, template: str) -> tuple[IssueContent, str | No
         subject = line(template, context)
     except TemplateError as error:
         problem = f"The subject of edition {content.edition_id} can't be used, a plain one stands instead: {error}"
-        subject = _cut(f"{content.edition}: {said[0].title}" if said else content.edition, SUBJECT)
+        subject = _cut(f"{content.edition}: {said[0].title}", SUBJECT)
     return replace(content, subject=subject, preheader=_preheader(content, subject)), problem
 
 

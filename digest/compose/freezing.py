@@ -16,10 +16,11 @@ from digest.compose import rows
 from digest.compose.building import Material, build
 from digest.compose.content import IssueContent, content_hash, from_json, to_json
 from digest.compose.issues import move
+from digest.compose.sections import by_hand
 from digest.config.values import Config
 from digest.errors import IllegalMove, NeedsDecision
 from digest.links import Links
-from digest.models import Appearance, Issue, IssueState, Variant
+from digest.models import Appearance, Article, Issue, IssueState, Variant
 
 
 class Rendered(Protocol):
@@ -58,7 +59,7 @@ def freeze(session: Session, config: Config, links: Links, issue_id: int, press:
     material = rows.material_of(session, config, edition, issue)
     content = build(material, links)
     told = _told(material)
-    refusal = _refusal(session, issue, content, told)
+    refusal = _refusal(session, issue, material, content, told)
     if refusal is not None:
         return move(session, issue_id, IssueState.DRAFT, now, refusal)
     rendered = press.render(content)
@@ -80,16 +81,23 @@ def _told(material: Material) -> set[int]:
     return placed | {int(one["id"]) for row in material.placements for one in row.also}
 
 
-def _refusal(session: Session, issue: Issue, content: IssueContent, told: set[int]) -> str | None:
+def _refusal(session: Session, issue: Issue, material: Material, content: IssueContent, told: set[int]) -> str | None:
     if content_hash(content) != issue.approved_hash:
         return "Its content is not what was approved any more: look at it and approve again."
     if not told:
         return "It has no articles."
+    hidden = [f'"{one.title}"' for one in material.articles.values() if _is_hidden(one, material)]
+    if hidden:
+        return f"Hidden since it was approved: {', '.join(hidden)}. Look at it and approve again."
     appeared = session.exec(select(Appearance).where(col(Appearance.edition_id) == issue.edition_id))
     twice = sorted(row.article_id for row in appeared if row.article_id in told)
     if twice:
         return f"Articles of it were in an issue before ({', '.join(map(str, twice))}): compose it again."
     return None
+
+
+def _is_hidden(article: Article, material: Material) -> bool:
+    return article.hidden and article.id is not None and not by_hand(material.overrides.get(article.id))
 
 
 def _variant(issue_id: int, rendered: Rendered, press: Press, now: datetime) -> Variant:

@@ -66,7 +66,7 @@ def _may(issue: Issue, to: IssueState) -> bool:
 
 
 def _leads(state: str) -> str:
-    return f"from there: {', '.join(sorted(MOVES[state]))}" if MOVES[state] else "that is an end"
+    return f"from there: {', '.join(sorted(MOVES[state]))}" if MOVES[state] else f"{state} is final"
 
 
 def approve(session: Session, issue_id: int, seen_hash: str, by: str, now: datetime) -> Issue:

@@ -21,7 +21,7 @@ from digest.compose.eligibility import Window, not_eligible, window
 from digest.compose.freezing import frozen_content
 from digest.compose.laying import Laid, lay
 from digest.config.values import Config, EditionConfig
-from digest.errors import NotFound, NothingToDo
+from digest.errors import NeedsDecision, NotFound, NothingToDo
 from digest.links import Links
 from digest.models import Article, Issue, IssueState, Override, Placement
 
@@ -68,6 +68,7 @@ def compose(
     due first. A slot takes over an open issue that was made by hand. NotFound if there is no such edition.
     """
     with db.writing(engine) as session:
+        db.take_turn(session, alone=True)
         edition = rows.edition_of(session, edition_id, lock=True)
         issue = _open(session, edition_id, slot) or _made(session, edition_id, slot, now)
         _cut(session, edition, issue, now)
@@ -92,6 +93,25 @@ def amend(
         issue = rows.issue_of(session, issue_id)
         laid = lay(session, config, links, edition, issue)
         return Composed(issue, laid.content, *_stored(session, issue), laid.problems, _thin(edition, laid))
+
+
+def approve(
+    engine: Engine, config: Config, links: Links, issue_id: int, by: str, now: datetime, seen: str | None = None
+) -> Issue:
+    """The draft, approved by `by` as it reads now: as the content with the hash `seen`, else as it was last laid out.
+
+    NeedsDecision if it reads otherwise by now, because articles were edited or hidden since. Then it is laid out
+    anew, to be looked at again.
+    """
+    with db.writing(engine) as session:
+        edition = rows.edition_of(session, rows.issue_of(session, issue_id).edition_id, lock=True)
+        issue = rows.issue_of(session, issue_id)
+        expected = seen or issue.content_hash
+        if issue.state == IssueState.DRAFT:
+            lay(session, config, links, edition, issue)
+        if issue.state != IssueState.DRAFT or issue.content_hash == expected:
+            return issues.approve(session, issue_id, expected, by, now)
+    raise NeedsDecision(f"issue {issue_id} has changed since it was looked at: look again, then approve")
 
 
 def current(engine: Engine, config: Config, links: Links, issue_id: int) -> Composed:
@@ -193,7 +213,7 @@ def _thin(edition: EditionConfig, laid: Laid) -> str | None:
     if not laid.placed:
         return "There is nothing new since the last issue."
     there = f"there is {laid.placed} article" if laid.placed == 1 else f"there are {laid.placed} articles"
-    return f"The issue is thin: {there}, and the edition asks for {max(1, edition.min_articles)} at least."
+    return f"The issue is thin: {there}, and the edition asks for {edition.min_articles} at least."
 
 
 def _decided(session: Session, edition: EditionConfig, issue: Issue, laid: Laid, now: datetime) -> Composed:

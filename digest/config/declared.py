@@ -124,6 +124,8 @@ def _new(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {key: value for key, value in values.items() if key != "created_at"} | {"active": True}
     if isinstance(row, Source) and (row.url != wanted["url"] or not row.active):
         wanted |= _FORGOTTEN
+    elif isinstance(row, Source) and not wanted["name"]:
+        del wanted["name"]  # what the feed calls itself
     return {key: value for key, value in wanted.items() if getattr(row, key) != value}
 
 

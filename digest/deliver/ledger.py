@@ -16,7 +16,7 @@ every statement about its rows compares. What the next sender finds handed, with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,15 +87,23 @@ class Work:
 
 
 def next_slice(
-    session: Session, holder: str, now: datetime, unknown: str, *, issue_id: int | None = None, urgent: bool = False
+    session: Session,
+    holder: str,
+    now: datetime,
+    unknown: str,
+    *,
+    issue_id: int | None = None,
+    urgent: bool = False,
+    mine: Collection[int] = (),
 ) -> tuple[Hold, list[Work]] | None:
     """The most urgent due slice that nobody holds, with its due rows claimed; None if there is none.
 
     Rows that its last holder had handed over and not settled become pending or held by the policy `unknown`
-    ("resend" or "hold"). With `urgent`, letters only. Rows of a cancelled issue, and of a slice past its
-    end, are skipped here.
+    ("resend" or "hold"). With `urgent`, letters only. The slices `mine` are being worked off by the caller, who takes
+    none of them again however late their renewal is or wherever the clock was set. Rows of a cancelled issue, and of
+    a slice past its end, are skipped here.
     """
-    found = _free_slice(session, now, issue_id, 1 if urgent else 0)
+    found = _free_slice(session, now, issue_id, 1 if urgent else 0, mine)
     if found is None:
         return None
     hold = _take(session, found, holder, now)
@@ -112,7 +120,9 @@ def next_slice(
     return hold, _claimed(session, hold)
 
 
-def _free_slice(session: Session, now: datetime, issue_id: int | None, priority: int) -> Row[Any] | None:
+def _free_slice(
+    session: Session, now: datetime, issue_id: int | None, priority: int, mine: Collection[int]
+) -> Row[Any] | None:
     # A cancelled issue's slices are taken too, to have their rows skipped; a paused one's are not.
     flowing = and_(_i.c.state.in_(FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
     ready = exists().where(_i.c.id == _s.c.issue_id, or_(flowing, _i.c.state == IssueState.CANCELLED))
@@ -123,7 +133,7 @@ def _free_slice(session: Session, now: datetime, issue_id: int | None, priority:
             _s.c.done.is_(False),
             _s.c.due_at <= now,
             _s.c.priority >= priority,
-            or_(_s.c.holder.is_(None), _s.c.lease_until < now),
+            or_(_s.c.holder.is_(None), and_(_s.c.lease_until < now, _s.c.id.not_in(mine))),
             or_(_s.c.issue_id.is_(None), ready),
             *wanted,
         )
@@ -183,6 +193,16 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
     return [Work(hold, *row) for row in rows]
 
 
+def holders(session: Session) -> list[str]:
+    """Who holds slices, each once."""
+    return list(session.execute(select(_s.c.holder).where(_s.c.holder.is_not(None)).distinct()).scalars())
+
+
+def free(session: Session, holder: str) -> None:
+    """Take all slices from `holder`, whose process is known to be dead; who takes them next recovers their rows."""
+    session.execute(update(_s).where(_s.c.holder == holder).values(holder=None, lease_until=None))
+
+
 def renew(session: Session, hold: Hold, now: datetime) -> bool:
     """The lease reaches on from `now`; False if the slice is somebody else's by now."""
     return _rows(session, update(_s).where(*ours(hold)).values(lease_until=now + LEASE)) == 1
@@ -211,6 +231,8 @@ def release(session: Session, hold: Hold, now: datetime) -> bool:
 
 def _finish(session: Session, hold: Hold, now: datetime) -> None:
     issue = select(_s.c.issue_id).where(_s.c.id == hold.slice_id).scalar_subquery()
+    # Two senders that give back the last two slices at once: the second waits here, and then sees what the first did.
+    session.execute(select(_i.c.id).where(_i.c.id == issue).with_for_update(key_share=True))
     unfinished = exists().where(_s.c.issue_id == _i.c.id, _s.c.done.is_(False))
     finished = update(_i).where(_i.c.id == issue, _i.c.state == IssueState.SENDING, ~unfinished)
     session.execute(finished.values(state=IssueState.SENT, sent_at=now))

@@ -69,6 +69,12 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
     _enqueue(session, office, delivery, now)
 
 
+def confirm_mail_id(session: Session, confirmation_id: int) -> str:
+    """The Message-ID of the mail that asked for this confirmation, or "" if there was none."""
+    mail = select(_d.c.message_id).where(_d.c.occasion == f"confirm:{confirmation_id}")
+    return session.execute(mail).scalar_one_or_none() or ""
+
+
 def enqueue_notice(session: Session, office: Office, subject: str, body: str, now: datetime) -> int:
     """A notice (Markdown) to everybody in [staff] notify; how many were enqueued: the same words go once a day."""
     written = 0

@@ -115,6 +115,11 @@ class _Line:
             self.relay.failed(str(trouble))
             raise
 
+    def abort(self) -> None:
+        """Hang up at once."""
+        if self._connection:
+            self._connection.abort()
+
     async def close(self) -> None:
         """Nothing more is sent on it."""
         async with self._lock:
@@ -166,6 +171,9 @@ class Pool:
             _, late = await asyncio.wait(self._tasks, timeout=grace)
             for task in late:
                 task.cancel()
+            if late:  # the time to finish is over: no more words
+                for line in self._lines:
+                    line.abort()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(line.close() for line in self._lines))
         self.drained.set()

@@ -7,7 +7,6 @@ enqueue     a frozen issue's rows, in chunks; the last commit lets it flow
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import ssl
 import time
@@ -16,14 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from sqlalchemy import Engine
 
 from digest import db
 from digest.blanks import Blank
 from digest.config import Config
-from digest.deliver import filling, handing, ledger, reporting, retry, signing
+from digest.deliver import filling, handing, identity, ledger, reporting, retry, signing
 from digest.deliver.dkim import Key
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.ledger import Hold, Work
@@ -169,11 +168,12 @@ class _Sender:
     piles: dict[int, _Pile] = field(default_factory=dict)
     prepared: dict[int, Prepared] = field(default_factory=dict)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-    holder: str = field(default_factory=lambda: f"{os.getpid()}-{os.urandom(4).hex()}")
+    holder: str = field(default_factory=identity.name)
     total: int | None = None
     keys: tuple[Key, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
+        await self._inherit()
         if self.terms.issue_id is not None:
             await self._count()
         workers = self.pool.start(self._one)
@@ -193,6 +193,11 @@ class _Sender:
             if isinstance(result, Exception):
                 raise result
 
+    async def _inherit(self) -> None:
+        """Take at once what a killed process of this machine held, rather than wait for its leases to run out."""
+        for holder in filter(identity.is_dead, await self.writer.do(ledger.holders)):
+            await self.writer.do(lambda session, dead=holder: ledger.free(session, dead))  # type: ignore[misc]
+
     async def _count(self) -> None:
         counts = await self.writer.do(lambda session: reporting.status(session, self.terms.issue_id or 0))
         self.total = sum(counts[state] for state in ledger.OPEN)
@@ -202,7 +207,9 @@ class _Sender:
         while not self.ending.is_set():
             taken = None if len(slices) > _SLICES else await self._next(urgent=len(slices) >= _SLICES)
             if taken:
-                slices.add(asyncio.create_task(self._slice(*taken)))
+                hold, works = taken
+                self.piles[hold.slice_id] = _Pile(hold, len(works))
+                slices.add(asyncio.create_task(self._slice(hold, works)))
                 continue
             if not slices and await self._is_over():
                 break
@@ -215,9 +222,8 @@ class _Sender:
 
     async def _next(self, urgent: bool) -> tuple[Hold, list[Work]] | None:
         now, policy, issue_id = self.clock(), self.config.mail.unknown, self.terms.issue_id
-        return await self.writer.do(
-            lambda session: ledger.next_slice(session, self.holder, now, policy, issue_id=issue_id, urgent=urgent)
-        )
+        next_slice = partial(ledger.next_slice, issue_id=issue_id, urgent=urgent, mine=tuple(self.piles))
+        return await self.writer.do(lambda session: next_slice(session, self.holder, now, policy))
 
     async def _is_over(self) -> bool:
         if self.terms.forever:
@@ -230,7 +236,7 @@ class _Sender:
             raise RelayUnavailable(f"no relay could be spoken to, nothing is lost: {reason}")
 
     async def _slice(self, hold: Hold, works: list[Work]) -> None:
-        pile = self.piles[hold.slice_id] = _Pile(hold, len(works))
+        pile = self.piles[hold.slice_id]
         for work in works:
             self.pool.jobs.put(work)
         over = [asyncio.create_task(pile.empty.wait()), asyncio.create_task(self._drained())]

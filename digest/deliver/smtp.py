@@ -87,6 +87,11 @@ class Wire(asyncio.Protocol):
         self.dialogue.lost(why)
         self._move()
 
+    def abort(self, why: str) -> None:
+        """Everything ends here at once: what is not written yet is never written."""
+        self._transport.abort()
+        self.end(why)
+
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
         self._since = self._loop.time()
@@ -100,7 +105,7 @@ class Wire(asyncio.Protocol):
             self.dialogue.lost(str(error))
         self._move()
         if self.dialogue.ended is not None:
-            self._transport.close()
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -157,8 +162,7 @@ class Wire(asyncio.Protocol):
             self._stalled = self._loop.time(), left
         at, why = self._deadline()
         if at is not None and at <= self._loop.time():
-            self.end(why)
-            self._transport.close()
+            self.abort(why)
         else:
             self._look_again()
 
@@ -217,6 +221,10 @@ class Connection:
         if limit.isdigit() and 0 < int(limit) < octets:
             raise Trouble(f"the message has {octets} octets, the relay takes {limit}")
 
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._wire.abort("we hung up")
+
     async def close(self) -> None:
         """Say QUIT without waiting long; what was still under way stays without an answer."""
         await self._wire.quit()
@@ -255,4 +263,5 @@ async def connect(
 
 
 def _sentence(error: Exception) -> str:
-    return clean(str(error))[:300] or type(error).__name__
+    said = f"{error.code} {error.message}" if isinstance(error, aiosmtplib.SMTPResponseException) else str(error)
+    return clean(said)[:300] or type(error).__name__

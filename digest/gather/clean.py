@@ -51,7 +51,7 @@ def safe_html(markup: str, base: str = "") -> str:
     def absolute(element: str, attribute: str, value: str) -> str | None:
         return resolve(base, value) or None if (element, attribute) == ("a", "href") else value
 
-    cleaned = _CONTROL.sub("", markup)
+    cleaned = _CONTROL.sub(_blank, markup)
     for _ in range(_ROUNDS):
         before, cleaned = cleaned, _cleaned(cleaned, absolute)
         if cleaned == before:

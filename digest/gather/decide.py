@@ -71,7 +71,7 @@ def after(standing: Standing, outcome: Outcome, feed: Feed | None, now: datetime
     if isinstance(outcome, Unchanged):
         return _succeeded(looked, outcome.max_age_s, now)
     if isinstance(outcome, Fetched):
-        if feed is None or not feed.kind:
+        if feed is None or not feed.kind or _is_ruined(feed):
             reason = feed.problems[0] if feed and feed.problems else "it could not be read in time"
             return _failed(looked, Failed(f"{outcome.url}: {reason}"), now)
         found = outcome.validators
@@ -85,6 +85,11 @@ def after(standing: Standing, outcome: Outcome, feed: Feed | None, now: datetime
     if isinstance(outcome, Later):
         return _later(looked, outcome, now)
     return _failed(looked, outcome, now)
+
+
+def _is_ruined(feed: Feed) -> bool:
+    """Whether nothing can be taken from it, and not because it is empty: keeping its ETag would hide the whole one."""
+    return bool(feed.problems) and not any(map(_is_usable, feed.entries))
 
 
 def _succeeded(standing: Standing, max_age_s: int | None, now: datetime) -> Standing:
@@ -161,10 +166,12 @@ def sort_entries(entries: Sequence[Entry], known: Known, max_items: int | None =
     """Tells new entries from those seen under their id or their canonical URL (E-11, E-14).
 
     An id that two different pages of one feed share is not trusted: the page's URL stands for it. Entries without
-    a web address, or with neither title nor words, are none. Of new ones, the `max_items` latest are taken.
+    a web address, or with neither title nor words, are none. Only the feed's `max_items` latest pages can be new: what
+    was older at one look is not taken for news at the next.
     """
-    usable = [entry for entry in entries if web(entry.url) and headline(entry)]
+    usable = list(filter(_is_usable, entries))
     pages = Counter(name for name, _ in {(entry.id, entry.canonical_url) for entry in usable})
+    latest = _latest(usable, max_items)
     new: dict[str, tuple[Entry, list[str]]] = {}
     seen = []
     for entry in usable:
@@ -172,10 +179,20 @@ def sort_entries(entries: Sequence[Entry], known: Known, max_items: int | None =
         article = known.ids.get(name, known.urls.get(entry.canonical_url))
         if article is not None:
             seen.append((entry, name, article))
-        else:
+        elif entry.canonical_url in latest:
             new.setdefault(entry.canonical_url, (entry, []))[1].append(name)
-    fresh = sorted(new.values(), key=lambda found: _when(found[0]), reverse=True)[:max_items]
+    fresh = sorted(new.values(), key=lambda found: _when(found[0]), reverse=True)
     return Sorted(tuple((entry, tuple(dict.fromkeys(names))) for entry, names in fresh), tuple(seen))
+
+
+def _latest(entries: Sequence[Entry], most: int | None) -> set[str]:
+    """The canonical URLs of the `most` latest pages; without dates the feed's own order counts."""
+    ordered = sorted(entries, key=_when, reverse=True)
+    return set(list(dict.fromkeys(entry.canonical_url for entry in ordered))[:most])
+
+
+def _is_usable(entry: Entry) -> bool:
+    return bool(web(entry.url) and headline(entry))
 
 
 def headline(entry: Entry) -> str:
@@ -183,6 +200,11 @@ def headline(entry: Entry) -> str:
     if entry.title or len(entry.dek) <= MAX_TITLE_FROM_DEK:
         return entry.title or entry.dek
     return entry.dek[:MAX_TITLE_FROM_DEK].rpartition(" ")[0].rstrip(" ,;:-") + "…"
+
+
+def standfirst(entry: Entry) -> str:
+    """The dek, unless it only says the headline again."""
+    return "" if entry.dek.casefold() == headline(entry).casefold() else entry.dek
 
 
 def published_at(entry: Entry, now: datetime) -> datetime | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,12 +16,12 @@ from sqlmodel import Session, col, select
 
 from digest import db
 from digest.config import Config
-from digest.errors import NotFound
+from digest.errors import DatabaseUnavailable, NotFound
 from digest.gather import decide, storing
 from digest.gather.entries import Feed
 from digest.gather.feeds import parse
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
-from digest.gather.outcomes import Fetched, Outcome
+from digest.gather.outcomes import Failed, Fetched, Outcome
 from digest.gather.urls import host
 from digest.models import Source
 
@@ -27,6 +29,10 @@ AT_ONCE = 20
 PER_HOST = 2
 PARSERS = 2
 PARSE_S = 20.0  # for one feed, waiting for a free parser not counted
+
+LOCKED_OUT = 3  # sources in a row that could not be stored, each after the wait for the lock: then the round ends
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -66,8 +72,8 @@ async def gather(
     """Asks every source that is due (with `force` whatever its interval), or those of `only`, and stores what is new.
 
     One source's trouble is its own: it ends in its report and its row. Each source is one transaction, so that
-    validators never outlive the articles they vouch for (E-02). NotFound for an id in `only` that is no source;
-    DatabaseUnavailable if nothing can be stored, after which the next run finds the rest.
+    validators never outlive the articles they vouch for (E-02), and what could not be stored is found by the next run.
+    NotFound for an id in `only` that is no source; DatabaseUnavailable if three sources in a row can't be stored.
     """
     sources = await asyncio.to_thread(_sources, engine, only)
     now = clock()
@@ -108,18 +114,36 @@ class _Round:
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_HOST))
         self._parsers = asyncio.Semaphore(PARSERS)
         self._writer = asyncio.Lock()
+        self._locked_out = 0
 
     async def look(self, source: Source) -> SourceReport:
-        """Fetches, reads and stores one source."""
+        """Fetches, reads and stores one source; whatever goes wrong with it ends in its report."""
+        try:
+            return await self._look(source)
+        except DatabaseUnavailable as error:
+            self._locked_out += 1
+            if self._locked_out >= LOCKED_OUT:
+                raise
+            return SourceReport(source.id, source.state, 0, f"not stored, the next look finds it again: {error}")
+        except Exception as error:  # a mistake of ours that one feed brings to light must not cost the others' articles
+            log.exception("source %s", source.id)
+            failed = Failed(f"{source.url} could not be taken in: {type(error).__name__}")
+            now = self._clock()
+            after = decide.after(storing.standing(source), failed, None, now)
+            with suppress(DatabaseUnavailable):
+                await asyncio.to_thread(_store, self._engine, source, after, None, self._clock)
+            return SourceReport(source.id, after.state, 0, after.error)
+
+    async def _look(self, source: Source) -> SourceReport:
         before = storing.standing(source)
         async with self._hosts[host(source.url)], self._all:
             outcome = await self._fetching.fetch(source.url, decide.validators(before), self._clock())
         feed = await self._read(outcome) if isinstance(outcome, Fetched) else None
-        now = self._clock()
-        after = decide.after(before, outcome, feed, now)
+        after = decide.after(before, outcome, feed, self._clock())
         entries = feed if feed and feed.kind else None
         async with self._writer:
-            new = await asyncio.to_thread(_store, self._engine, source, after, entries, now)
+            new = await asyncio.to_thread(_store, self._engine, source, after, entries, self._clock)
+        self._locked_out = 0
         return SourceReport(source.id, after.state, new, after.error)
 
     async def _read(self, fetched: Fetched) -> Feed | None:
@@ -142,19 +166,25 @@ def _sources(engine: Engine, only: Collection[str] | None) -> list[Source]:
     return found
 
 
-def _store(engine: Engine, source: Source, after: decide.Standing, feed: Feed | None, now: datetime) -> int:
+def _store(
+    engine: Engine, source: Source, after: decide.Standing, feed: Feed | None, clock: Callable[[], datetime]
+) -> int:
     try:
         with db.writing(engine) as session:
-            return _write(session, source, after, feed, now)
+            return _write(session, source, after, feed, clock)
     except IntegrityError:
         # Another process stored the same article in the same moment: now it is a known one.
         with db.writing(engine) as session:
-            return _write(session, source, after, feed, now)
+            return _write(session, source, after, feed, clock)
 
 
-def _write(session: Session, source: Source, after: decide.Standing, feed: Feed | None, now: datetime) -> int:
+def _write(
+    session: Session, source: Source, after: decide.Standing, feed: Feed | None, clock: Callable[[], datetime]
+) -> int:
+    db.take_turn(session)
     storing.store_standing(session, source.id, after)
     if feed is None:
         return 0
+    storing.name_source(session, source.id, feed.title)
     entries = decide.sort_entries(feed.entries, storing.known(session, source.id, feed.entries), source.max_items)
-    return storing.store_entries(session, source, entries, now)
+    return storing.store_entries(session, source, entries, clock())

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import insert
 from sqlmodel import Session, col, select, update
 
-from digest.gather.decide import Known, Sorted, Standing, available_at, headline, published_at, section
+from digest.gather.clean import shorten
+from digest.gather.decide import Known, Sorted, Standing, available_at, headline, published_at, section, standfirst
 from digest.gather.entries import Entry
 from digest.models import Article, Sighting, Source, table
 
 _COLUMNS = [field.name for field in fields(Standing)]
+MAX_NAME = 100  # graphemes of a feed's own title
 _CHUNK = 500  # values of one IN list
 
 
@@ -28,6 +30,13 @@ def store_standing(session: Session, source_id: str, new: Standing) -> None:
     session.exec(
         update(Source).where(col(Source.id) == source_id).values(**{name: getattr(new, name) for name in _COLUMNS})
     )
+
+
+def name_source(session: Session, source_id: str, title: str) -> None:
+    """A source that nobody named is called what its feed called itself when it was first read."""
+    unnamed = update(Source).where(col(Source.id) == source_id, col(Source.name) == "")
+    if title:
+        session.exec(unnamed.values(name=shorten(title, MAX_NAME)))
 
 
 def known(session: Session, source_id: str, entries: Sequence[Entry]) -> Known:
@@ -86,7 +95,7 @@ def _told(entry: Entry) -> dict[str, Any]:
     image = entry.image
     return {
         "title": headline(entry),
-        "dek": entry.dek,
+        "dek": standfirst(entry),
         "summary_html": entry.summary_html,
         "image_url": image.url if image else None,
         "image_alt": image.alt if image else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ _TRACKING = re.compile(
     | guce_referrer(?:_sig)? | sc_(?:campaign|channel|content|medium|outcome|geo|country) | amp
     ) $""",
 )
+MAX_NAME = 1_500  # characters of a canonical URL; PostgreSQL can't index more than 2,700 bytes
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -71,7 +73,14 @@ def canonical_url(url: str) -> str:
         return canonical_url(name)
     port = f":{parsed.port}" if parsed.port else ""
     hostname = re.sub(r"^(?:(?:www\d?|amp|m)\.)(?=[^.]+\.)", "", str(parsed.hostname).rstrip("."))
-    return f"https://{hostname}{port}{_path(str(parsed.pathname))}{_query(str(parsed.search))}"
+    return _bounded(f"https://{hostname}{port}{_path(str(parsed.pathname))}{_query(str(parsed.search))}")
+
+
+def _bounded(name: str) -> str:
+    """`name`; the end of one that is too long is replaced by the hash of the whole."""
+    if len(name) <= MAX_NAME:
+        return name
+    return f"{name[:MAX_NAME]}#{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def _without_amp_cache(hostname: str, path: str) -> str:

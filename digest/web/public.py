@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from digest import db
-from digest.deliver.letters import Office, enqueue_confirm
+from digest.deliver.letters import Office, confirm_mail_id, enqueue_confirm
 from digest.models import people, table
 from digest.web.forms import Form, read_form
 from digest.web.pages import PRIVATE, Site, client, site
@@ -38,6 +38,9 @@ _AGAIN = "Almost there: please press the button once more."
 
 SiteHere = Annotated[Site, Depends(site)]
 Posted = Annotated[Form, Depends(read_form)]
+
+
+CONSENT_LOCALE = "en"  # the language that `consent_text` is in, whatever the site's is
 
 
 def consent_text(site_name: str) -> str:
@@ -91,7 +94,8 @@ def confirm_answer(token: str, request: Request, site: SiteHere, form: Posted) -
             decline(session, replace(claim, purpose=Purpose.DECLINE), ip=client(request), now=site.clock())
         return site.page("declined")
     with db.writing(site.engine) as session:
-        answer = confirm(session, claim, ip=client(request), now=site.clock())
+        mail = confirm_mail_id(session, int(claim.subject)) if claim.subject.isdigit() else ""
+        answer = confirm(session, claim, ip=client(request), now=site.clock(), message_id=mail)
     return site.page("confirmed" if answer.outcome == Outcome.DONE else "spent")
 
 
@@ -198,6 +202,7 @@ def _join(site: Site, session: Session, form: Form, ip: str) -> None:
         ip=ip,
         form_url=site.links.subscribe(),
         text=consent_text(site.config.site.name),
+        locale=CONSENT_LOCALE,
     )
     joined = join(session, wanted, key=site.suppression_key, now=now, random_bytes=site.random_bytes)
     office = Office(site.config, site.templates, site.message_key)

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete
 from sqlmodel import Session
-from world import NOW, World, left_out, titles
+from world import LINKS, NOW, World, left_out, titles
 
-from digest.compose import issues
+from digest import byhand
+from digest.compose import issues, run
 from digest.config.values import SectionConfig, SectionMatch
 from digest.errors import IllegalMove, NeedsDecision, NotFound, UsageError
 from digest.models import Article, Issue, IssueState, Override, Placement
@@ -251,3 +252,54 @@ def _forget(world: World) -> None:
     world.do(empty)
     world.ids.clear()
     world.now = NOW
+
+
+def test_what_a_source_edited_after_the_approval_can_be_approved_again(world: World) -> None:
+    composed = world.compose()
+    issue, first = world.approve(composed.issue), titles(composed)[0]
+    world.change(first, title="As its source says now")
+    refused = world.freeze(issue)
+    assert (refused.state, refused.reason.split(":")[0]) == (
+        IssueState.DRAFT,
+        "Its content is not what was approved any more",
+    )
+    with pytest.raises(NeedsDecision, match="has changed since it was looked at"):
+        approve(world, issue)
+    assert world.issue(issue).subject == "As its source says now"
+    approve(world, issue)
+    assert world.freeze(issue).state == IssueState.FROZEN
+
+
+def test_what_was_hidden_after_the_approval_does_not_go_out(world: World) -> None:
+    composed = world.compose()
+    issue, first = world.approve(composed.issue), titles(composed)[0]
+    world.change(first, hidden=True)
+    refused = world.freeze(issue)
+    assert (refused.state, first in refused.reason) == (IssueState.DRAFT, True)
+    with pytest.raises(NeedsDecision):
+        approve(world, issue)
+    approve(world, issue)
+    world.freeze(issue)
+    assert first not in titles(run.current(world.engine, world.config, LINKS, issue.id or 0))
+
+
+def test_what_was_hidden_and_pinned_goes_out(world: World) -> None:
+    issue = world.compose().issue
+    first = titles(world.compose())[0]
+    world.change(first, hidden=True)
+    world.amend(issue, issues.pin, first)
+    world.approve(issue)
+    assert world.freeze(issue).state == IssueState.FROZEN
+
+
+def test_hiding_counts_more_than_an_earlier_pin(world: World) -> None:
+    issue = world.compose().issue
+    world.amend(issue, issues.pin, "A")
+    world.amend(issue, issues.move_article, "A", section="lead")
+    world.do(lambda session: byhand.hide_article(session, str(world.ids["A"])))
+    assert left_out(world.compose())["A"] == "It is hidden."
+
+
+def approve(world: World, issue: Issue) -> Issue:
+    assert issue.id is not None
+    return run.approve(world.engine, world.config, LINKS, issue.id, "editor", world.now)

@@ -98,3 +98,17 @@ def test_a_source_at_a_new_address_is_looked_at_afresh(engine: Engine, now: date
     applied(engine, replace(WHOLE, sources=(replace(FEED, url="https://example.org/new"),)), now)
     row = source(engine)
     assert (row.etag, row.failures, row.state, row.next_look_at) == (None, 0, SourceState.NEW, None)
+
+
+def test_what_a_feed_calls_itself_stays_until_the_file_says_otherwise(engine: Engine, now: datetime) -> None:
+    nameless = replace(WHOLE, sources=(replace(FEED, name=""),))
+    applied(engine, nameless, now)
+    with db.writing(engine) as session:
+        session.get_one(Source, "blog").name = "A Feed's Title"
+    with db.reading(engine) as session:
+        assert not differs(session, nameless, now)
+    elsewhere = replace(FEED, name="", url="https://example.org/other")
+    applied(engine, replace(WHOLE, sources=(elsewhere,)), now)
+    assert source(engine).name == ""
+    applied(engine, WHOLE, now)
+    assert source(engine).name == "Blog"

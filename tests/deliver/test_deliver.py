@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from mailbox import DROP, SPEECHES, Envelope, Mailbox, greylist, refuse
@@ -14,7 +15,7 @@ from post import LINKS, config
 from sqlalchemy import Engine
 
 from digest import db
-from digest.deliver import reporting
+from digest.deliver import reporting, run
 from digest.deliver.run import Delivered, deliver, enqueue_issue
 from digest.errors import IllegalMove, NeedsDecision, RelayUnavailable
 from digest.models import DeliveryState, IssueState
@@ -340,3 +341,85 @@ def test_the_ledger_answers_who_got_it(engine: Engine) -> None:
     assert first.message_id == mailbox.to(address(1))[0].header("Message-ID")
     assert (second.state, second.code, second.reason) == ("failed", 550, "nobody")
     assert stranger is None
+
+
+def test_a_relay_that_goes_away_in_mid_send_is_not_stormed(engine: Engine) -> None:
+    open_office(engine, 40)
+    taken = 0
+
+    def leaving(stage: str, envelope: Envelope) -> str | None:
+        nonlocal taken
+        taken += stage == "dot"
+        return DROP if taken >= 10 and stage in ("connect", "rset") else None
+
+    with box(behaviour=leaving, extensions=SPEECHES["plain"]) as mailbox:
+        with pytest.raises(RelayUnavailable, match="nothing is lost"):
+            send(engine, mailbox, connections=2)
+        assert mailbox.stages["connect"] < 20
+        mailbox.behave(None)
+        assert send(engine, mailbox).counts["sent"] == 40
+    assert len(mailbox.messages) == 40
+
+
+def test_a_clock_that_jumps_hours_ahead_takes_nothing_from_the_living(engine: Engine) -> None:
+    open_office(engine, 40)
+    with box() as mailbox:
+
+        def jumping() -> datetime:
+            return now() + timedelta(hours=6 if len(mailbox.messages) > 10 else 0)
+
+        told = send(engine, mailbox, connections=1, clock=jumping)
+    assert told.counts["sent"] == 40
+    assert len(mailbox.messages) == 40
+
+
+def test_a_database_locked_in_mid_send_doubles_nobody(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not database_url.startswith("sqlite"):
+        pytest.skip("one writer at a time is SQLite's")
+    monkeypatch.setattr(db, "BUSY_MS", 100)
+    engine = db.open_engine(database_url)
+    db.upgrade(engine)
+    open_office(engine, 20)
+    other = sqlite3.connect(db.sqlite_file(database_url) or "", isolation_level=None, check_same_thread=False)
+    ending = threading.Timer(1, lambda: other.execute("COMMIT"))
+
+    def locking(stage: str, envelope: Envelope) -> None:
+        if stage == "dot" and not ending.is_alive() and not ending.finished.is_set():
+            other.execute("BEGIN IMMEDIATE")
+            ending.start()
+
+    with box(behaviour=locking) as mailbox:
+        told = send(engine, mailbox, connections=3)
+    assert (told.counts["sent"], len(mailbox.messages)) == (20, 20)
+    other.close()
+    engine.dispose()
+
+
+def test_told_to_stop_it_does_not_wait_for_a_relay_that_is_silent(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "GRACE_S", 0.2)
+    open_office(engine, 20)
+
+    async def stopped(mailbox: Mailbox) -> Delivered:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        async def silent(stage: str, envelope: Envelope) -> str | None:
+            if stage == "dot":
+                loop.call_soon_threadsafe(stop.set)
+                await asyncio.Event().wait()
+            return None
+
+        mailbox.behave(silent)
+        settings = config(mailbox.relay(connections=2), unknown="hold")
+        enqueue_issue(engine, settings, 12, now())
+        return await deliver(engine, settings, LINKS, issue_id=12, stop=stop)
+
+    with box() as mailbox:
+        first = asyncio.run(asyncio.wait_for(stopped(mailbox), 8))
+        assert first.counts["sent"] == 0
+        assert first.counts["pending"] + first.counts["handed"] == 20
+        assert "quit" not in mailbox.stages
+        mailbox.behave(None)
+        told = send(engine, mailbox, unknown="hold")
+    assert (told.counts["sent"], told.counts["held"]) == (first.counts["pending"], first.counts["handed"])

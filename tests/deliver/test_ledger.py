@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from office import address, leave, open_office, rows
+from office import address, issue_state, leave, open_office, rows
 from post import AT, config
 from sqlalchemy import Engine, func, select
 from sqlmodel import Session
@@ -105,6 +106,22 @@ def test_a_held_row_waits_for_a_person(sending: Engine) -> None:
     assert [work.id for work in last] == [works[0].id]
 
 
+def test_what_a_relay_surely_did_not_take_is_claimed_again(sending: Engine) -> None:
+    _, works = take(sending, "a")
+    with db.writing(sending) as session:
+        assert hand(session, works[0]).handed
+        assert ledger.take_back(session, works[0])
+        assert not ledger.take_back(session, works[0])
+    row = rows(sending)[works[0].address]
+    assert (row.state, row.attempts, row.handed_at) == ("claimed", 0, None)
+    with db.writing(sending) as session:
+        assert hand(session, works[0]).handed
+    assert rows(sending)[works[0].address].attempts == 1
+    take(sending, "b", LATER)
+    with db.writing(sending) as session:
+        assert not ledger.take_back(session, works[0])  # it is somebody else's by now
+
+
 def test_permission_is_asked_in_the_statement_that_hands_over(sending: Engine) -> None:
     _, works = take(sending, "a")
     leave(sending, 1)
@@ -113,6 +130,46 @@ def test_permission_is_asked_in_the_statement_that_hands_over(sending: Engine) -
         verdict = hand(session, mine)
     assert (verdict.handed, verdict.why) == (False, "unsubscribed")
     assert rows(sending)[address(1)].state == "skipped"
+
+
+def test_what_one_works_off_is_not_taken_again_by_a_jump_of_the_clock(sending: Engine) -> None:
+    hold, _ = take(sending, "a")
+    with db.writing(sending) as session:
+        assert ledger.next_slice(session, "a", LATER, "resend", mine=[hold.slice_id]) is None
+        assert ledger.renew(session, hold, LATER)
+
+
+def test_the_last_two_slices_given_back_at_once_end_the_issue(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "SLICE", 1)
+    open_office(engine, 2)
+    enqueue_issue(engine, config(), 12, AT)
+    (one, [first]), (other, [second]) = take(engine, "a"), take(engine, "b")
+    with db.writing(engine) as session:
+        for work in (first, second):
+            assert hand(session, work).handed
+            assert settle(session, work)
+
+    def give_back() -> None:
+        with db.writing(engine) as session:
+            assert ledger.release(session, other, AT)
+
+    late = threading.Thread(target=give_back)
+    with db.writing(engine) as session:
+        assert ledger.release(session, one, AT)
+        late.start()
+        late.join(0.5)  # it waits for this commit; if it did not, it would have ended without having seen it
+    late.join()
+    assert issue_state(engine) == IssueState.SENT
+
+
+def test_what_a_dead_process_held_is_freed(sending: Engine) -> None:
+    hold, works = take(sending, "a")
+    with db.writing(sending) as session:
+        assert ledger.holders(session) == ["a"]
+        ledger.free(session, "a")
+        assert not ledger.renew(session, hold, AT)
+    taken, again = take(sending, "b")
+    assert (taken.fence, len(again)) == (hold.fence + 1, len(works))
 
 
 def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:

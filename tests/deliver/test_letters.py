@@ -13,14 +13,15 @@ from sqlalchemy import Engine, insert, select, update
 
 from digest import db
 from digest.config import Config, StaffConfig
-from digest.deliver.letters import Office, enqueue_confirm, enqueue_notice
+from digest.deliver.letters import Office, confirm_mail_id, enqueue_confirm, enqueue_notice
+from digest.deliver.opened import opened
 from digest.deliver.replies import Accepted
 from digest.deliver.run import deliver
 from digest.deliver.trial import send_test
 from digest.models import Variant, table
 from digest.templating import Templates, template_root
 from subscribers.joining import Send
-from subscribers.models import Confirmation, Status, Subscription
+from subscribers.models import Confirmation, MailingList, Status, Subscription
 
 
 def now() -> datetime:
@@ -54,6 +55,25 @@ def test_a_confirm_mail_arrives_once_and_its_link_declines(engine: Engine) -> No
     assert (got.rcpt, rows(engine)[address(1)].state) == (address(1), "sent")
     assert got.header("List-Unsubscribe") == f"<{LINKS.decline(handle(1), confirmation)}>"
     assert got.header("List-Id") == ""
+
+
+def test_a_confirm_mail_names_every_list_it_asks_for(engine: Engine) -> None:
+    open_office(engine, 1)
+    with Mailbox() as box:
+        settings = config(box.relay())
+        with db.writing(engine) as session:
+            session.add(MailingList(id="daily", title="The Daily & More", created_at=now()))
+            wanted = {"subscriber_id": 1, "created_at": now(), "expires_at": now() + timedelta(days=7)}
+            session.execute(update(table(Subscription)).values(status=Status.PENDING))
+            session.add(Confirmation(id=1, list_id="weekly", **wanted))
+            enqueue_confirm(session, office(settings), Send("confirm", 1, 1, "weekly", ("daily",)), now())
+            confirm_mail = confirm_mail_id(session, 1)
+        asyncio.run(deliver(engine, settings, LINKS))
+    message = opened(box.messages[0].raw)
+    assert message.value("Message-ID") == confirm_mail
+    assert message.value("Subject") == "Please confirm: The Weekly, The Daily & More"
+    assert "The Weekly, The Daily & More" in message.text("text/plain")
+    assert "The Weekly, The Daily &amp; More" in message.text("text/html")
 
 
 def test_a_confirm_mail_that_is_not_wanted_any_more_is_skipped(engine: Engine) -> None:

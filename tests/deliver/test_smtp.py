@@ -121,6 +121,14 @@ def test_before_the_recipient_it_is_nobodys_fault(speech: str, stage: str, said:
         once(box.relay())
 
 
+def test_a_refusal_at_the_banner_is_told_as_it_was_said() -> None:
+    with (
+        Mailbox(answering("connect", "554 5.7.1 go away")) as box,
+        pytest.raises(Trouble, match=r": 554 5\.7\.1 go away$"),
+    ):
+        once(box.relay())
+
+
 @pytest.mark.parametrize("said", ["554 no", "451 later"])
 def test_a_mail_taken_in_spite_of_a_refused_reset_is_taken(said: str) -> None:
     with Mailbox(answering("rset", said)) as box:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.gather.clean import markup_text, plain_text, safe_html, shorten
+from digest.gather.feeds.building import dek
 from digest.gather.urls import canonical_url, resolve
 
 FORBIDDEN = ("<script", "<style", "<iframe", "<svg", "<math", "<form", "<img", "onerror=", "javascript:", "data:")
@@ -106,3 +107,15 @@ def test_links_resolve_as_in_a_browser(corpus: Path) -> None:
     wanted = [case for case in cases if isinstance(case, dict) and str(case.get("href", "")).startswith("http")]
     right = [case for case in wanted if resolve(case.get("base") or "", case["input"]) == case["href"]]
     assert len(right) >= 0.98 * len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("summary", "line"),
+    [
+        pytest.param("Troops were sent [&hellip;]", "Troops were sent…", id="cut within a sentence"),
+        pytest.param("Troops were sent. ...", "Troops were sent.", id="cut after a sentence"),
+        pytest.param("Line&#x2028;sep", "Line sep", id="a separator of lines is a space"),
+    ],
+)
+def test_a_dek_ends_as_a_sentence_ends(summary: str, line: str) -> None:
+    assert dek(safe_html(summary)) == line

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from digest.gather import decide
 from digest.gather.decide import Standing, after, may_ask
 from digest.gather.entries import Feed
+from digest.gather.feeds import parse
 from digest.gather.outcomes import Failed, Fetched, Later, Unchanged, Validators
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -30,6 +31,16 @@ def test_success_forgets_failures_and_keeps_the_interval() -> None:
     assert (done.state, done.failures, done.error, done.etag) == ("ok", 0, None, '"x"')
     assert timedelta(hours=6) <= wait(done) < timedelta(hours=6, minutes=10)
     assert wait(after(done, Unchanged(max_age_s=36_000), None, NOW)) >= timedelta(hours=10)
+
+
+def test_a_feed_cut_off_before_its_first_article_is_a_failure_and_keeps_no_validators() -> None:
+    cut = parse(b"<rss><channel><item><title>Half a fe", url=URL)
+    failed = after(NEW, fetched(), cut, NOW)
+    assert (failed.state, failed.etag) == ("failing", None)
+    assert failed.error
+    assert "not well-formed" in failed.error
+    nothing_yet = parse(b"<rss version='2.0'><channel><title>News</title></channel></rss>", url=URL)
+    assert after(failed, fetched(), nothing_yet, NOW).state == "ok"
 
 
 def test_failures_back_off_up_to_a_day() -> None:

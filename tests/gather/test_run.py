@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
 
 import pytest
 from feedserver import FeedServer
@@ -13,7 +17,9 @@ from sqlmodel import col, select
 
 from digest import db
 from digest.config import Config, GatherConfig, MailConfig, SiteConfig
-from digest.errors import NotFound
+from digest.errors import DatabaseUnavailable, NotFound
+from digest.gather.entries import Feed
+from digest.gather.feeds import parse
 from digest.gather.outcomes import Fetched
 from digest.gather.run import GatherReport, check, gather
 from digest.models import Article, Sighting, Source
@@ -46,7 +52,7 @@ def rss(*items: str) -> bytes:
     return f"<rss version='2.0'><channel><title>News</title>{''.join(items)}</channel></rss>".encode()
 
 
-def add(engine: Engine, server: FeedServer, name: str, path: str, **settings: object) -> None:
+def add(engine: Engine, server: FeedServer, name: str, path: str, /, **settings: object) -> None:
     with db.writing(engine) as session:
         session.add(Source(id=name, url=server.url(f"{name}.test", path), created_at=NOW, **settings))
 
@@ -184,8 +190,8 @@ def test_a_crash_before_the_commit_loses_nothing(engine: Engine, server: FeedSer
     server.page("a.test", "/f", rss(item(1)))
     with db.writing(engine) as session:
         session.connection().exec_driver_sql("ALTER TABLE sighting RENAME TO sighting_away")
-    with pytest.raises(Exception, match="sighting"):
-        run(engine, server)
+    (report,) = run(engine, server).sources
+    assert report.new == 0 and report.error
     with db.writing(engine) as session:
         session.connection().exec_driver_sql("ALTER TABLE sighting_away RENAME TO sighting")
     assert articles(engine) == []
@@ -237,3 +243,122 @@ def test_a_source_is_checked_without_storing(engine: Engine, server: FeedServer)
     assert feed is not None
     assert [entry.title for entry in feed.entries] == ["Piece 1"]
     assert articles(engine) == []
+
+
+def test_what_a_cap_left_out_is_not_taken_for_news_at_the_next_look(engine: Engine, server: FeedServer) -> None:
+    add(engine, server, "a", "/f", max_items=2)
+    old = [item(n, date=f"Thu, {n:02} Nov 2026 08:00:00 GMT") for n in range(1, 9)]
+    server.page("a.test", "/f", rss(*old))
+    run(engine, server)
+    server.page("a.test", "/f", rss(item(9, date="Fri, 20 Nov 2026 08:00:00 GMT"), *old))
+    assert run(engine, server, NOW + timedelta(hours=8)).articles_new == 1
+    assert [found.title for found in articles(engine)] == ["Piece 7", "Piece 8", "Piece 9"]
+
+
+def test_ids_and_links_of_any_length_and_letters_can_be_stored(engine: Engine, server: FeedServer) -> None:
+    random = Random(1)
+    noise = "".join(random.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(3_900))
+    items = [
+        {"id": noise * 20, "url": "https://a.example/1", "title": "Long id"},
+        {"id": "2", "url": f"https://a.example/{noise}", "title": "Long link"},
+        {"id": "nul\0 and half \ud83d", "url": "https://a.example/3\0\ud83d", "title": "No\0 text \ud83d"},
+        {"id": "4", "url": f"https://a.example/{noise * 3}", "title": "A link that no mail could carry"},
+    ]
+    server.page("a.test", "/f", json.dumps({"version": "https://jsonfeed.org/version/1.1", "items": items}).encode())
+    add(engine, server, "a", "/f")
+    (report,) = run(engine, server).sources
+    assert (report.state, report.new, report.error) == ("ok", 3, None)
+    assert run(engine, server, NOW + timedelta(hours=8)).articles_new == 0
+
+
+def test_a_locked_database_costs_the_sources_it_meets_and_no_others(
+    tmp_path: Path, server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "BUSY_MS", 50)
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'locked.db'}")
+    db.upgrade(engine)
+    for name in ("a", "b", "c"):
+        server.page(f"{name}.test", "/f", rss(item(1, link=f"http://{name}.test/1")))
+        add(engine, server, name, "/f")
+    other = db.open_engine(f"sqlite:///{tmp_path / 'locked.db'}").execution_options(digest_writing=True)
+
+    with other.connect() as holder:
+        lock = holder.begin()
+        reports: list[str] = []
+
+        def progress(label: str, done: int, total: int | None) -> None:
+            reports.append(label)
+            if done == 2:
+                lock.rollback()
+
+        report = asyncio.run(
+            gather(engine, CONFIG, force=True, clock=lambda: NOW, resolver=server.resolver, progress=progress)
+        )
+    errors = [source.error for source in report.sources if source.error]
+    assert len(errors) == 2 and report.articles_new == 1
+    assert all(error.startswith("not stored, the next look finds it again: the database") for error in errors)
+    assert run(engine, server, NOW + timedelta(hours=8)).articles_new == 2
+    with other.connect() as holder, holder.begin(), pytest.raises(DatabaseUnavailable, match="locked"):
+        run(engine, server, NOW + timedelta(hours=16))
+    other.dispose()
+    engine.dispose()
+
+
+def test_a_mistake_of_ours_costs_one_source(
+    engine: Engine, server: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbling(body: bytes, **more: str) -> Feed:
+        if b"stone" in body:
+            raise KeyError("stone")
+        return parse(body, **more)
+
+    monkeypatch.setattr("digest.gather.run.parse", stumbling)
+    for name, title in (("a", "A stone"), ("b", "A road")):
+        server.page(f"{name}.test", "/f", rss(item(1, title=title)))
+        add(engine, server, name, "/f")
+    first, second = run(engine, server).sources
+    assert (first.state, second.state, second.new) == ("failing", "ok", 1)
+    assert source(engine, "a").error == f"{server.url('a.test', '/f')} could not be taken in: KeyError"
+
+
+def test_what_is_stored_while_an_issue_is_cut_is_in_this_issue_or_the_next(engine: Engine) -> None:
+    """A cut waits for what was stamped before it."""
+    with ThreadPoolExecutor() as pool:
+        with db.writing(engine) as session:
+            db.take_turn(session)
+            cut = pool.submit(_cut_of, engine)
+            with pytest.raises(TimeoutError):
+                cut.result(timeout=0.5)
+            session.add(Source(id="a", url="https://a.example/f", created_at=NOW))
+        assert cut.result(timeout=20) == ["a"]
+
+
+def _cut_of(engine: Engine) -> list[str]:
+    with db.writing(engine) as session:
+        db.take_turn(session, alone=True)
+        return list(session.exec(select(Source.id)))
+
+
+def test_a_source_that_nobody_named_is_called_what_its_feed_called_itself_first(
+    engine: Engine, server: FeedServer
+) -> None:
+    add(engine, server, "a", "/f")
+    add(engine, server, "b", "/f", name="The Bee")
+    for title in ("News", "News, renamed"):
+        for name in ("a", "b"):
+            body = rss(item(1)).replace(b"<title>News", f"<title>{title}".encode())
+            server.page(f"{name}.test", "/f", body)
+        run(engine, server)
+        assert (source(engine, "a").name, source(engine, "b").name) == ("News", "The Bee")
+
+
+def test_a_dek_that_only_says_the_headline_again_is_left_out(engine: Engine, server: FeedServer) -> None:
+    same = item(1).replace("Words 1", "piece 1")
+    server.page("a.test", "/f", rss(same, item(2), item(3).replace("<title>Piece 3</title>", "")))
+    add(engine, server, "a", "/f")
+    run(engine, server)
+    assert [(found.title, found.dek) for found in articles(engine)] == [
+        ("Piece 1", ""),
+        ("Piece 2", "Words 2"),
+        ("Words 3", ""),
+    ]

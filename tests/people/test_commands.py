@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,13 @@ def test_import_list_export(run: Any, tmp_path: Path) -> None:
 )
 def test_bad_usage_is_one_sentence(run: Any, words: tuple[str, ...]) -> None:
     assert run(*words)[0] == 2
+
+
+def test_a_pipe_is_imported_like_a_file(run: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "people"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("email\nann@example.org\nbad@@\n",))
+    writer.start()
+    code, report = run("import", str(pipe), "--list", "weekly", "--dry-run")
+    writer.join()
+    assert (code, report["rows"], report["new"]) == (0, 2, 1)

@@ -45,7 +45,7 @@ def test_a_sign_up_is_pending_until_the_button_is_pressed(session: Session, now:
 
 
 def test_the_proof_is_complete(session: Session, now: datetime, random: Any) -> None:
-    sent = sign_up(session, "Ann@Example.org", now=now, random=random, form_url="https://x.example/", language="en")
+    sent = sign_up(session, "Ann@Example.org", now=now, random=random, form_url="https://x.example/", locale="en")
     number = sent.sends[0].confirmation_id
     confirm(
         session,
@@ -111,6 +111,13 @@ def test_the_latest_name_counts_before_anybody_is_a_reader(session: Session, now
     sign_up(session, ANN, now=now, random=random, name="Silly")
     sign_up(session, ANN, now=now, random=random, name=" Ann\nLee ")
     assert session.execute(select(table(Subscriber).c.name)).scalar_one() == "Ann Lee"
+
+
+def test_what_is_not_told_again_is_kept(session: Session, now: datetime, random: Any) -> None:
+    sign_up(session, ANN, now=now, random=random, name="Ann Lee", language="fr")
+    sign_up(session, ANN, now=now, random=random)
+    person = session.execute(select(table(Subscriber))).one()
+    assert (person.name, person.language) == ("Ann Lee", "fr")
 
 
 def test_one_mail_a_day_and_three_in_thirty_days_over_all_lists(session: Session, now: datetime, random: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from typing import Any
@@ -17,6 +18,7 @@ from webhost import (
     add_list,
     add_reader,
     body,
+    configured,
     everything,
     serving,
     status_of,
@@ -168,6 +170,26 @@ def test_too_quick_or_too_late_is_asked_again(host: Host, web: httpx.Client, aft
     assert again
     host.clock.move(seconds=4)
     assert "Now look at your mail" in web.post("/", data=form | {"shown": again[1]}).text
+
+
+def test_the_proof_names_the_mail_that_was_answered(host: Host, web: httpx.Client) -> None:
+    sign_up(host, web, "ann@example.org")
+    web.post(host.path(host.links.confirm(*confirmation(host, "ann@example.org"))), data={"answer": "confirm"})
+    with db.reading(host.engine) as session:
+        mail = session.execute(select(table(Delivery).c.message_id)).scalar_one()
+        proofs = session.execute(select(table(people.Consent)).order_by(table(people.Consent).c.id)).all()
+    assert [(one.action, one.message_id) for one in proofs] == [("asked", ""), ("confirmed", mail)]
+
+
+def test_the_proof_is_in_the_language_of_the_sentence(engine: Engine, now: datetime) -> None:
+    with db.writing(engine) as session:
+        add_list(session, now)
+    german = configured()
+    german = replace(german, site=replace(german.site, language="de"))
+    with serving(engine, now, german) as host, host.client() as web:
+        sign_up(host, web, "ann@example.org")
+    with db.reading(engine) as session:
+        assert session.execute(select(table(people.Consent).c.locale)).scalar_one() == "en"
 
 
 def test_several_lists_are_chosen_by_ticks(host: Host, web: httpx.Client, now: datetime) -> None:

@@ -116,7 +116,8 @@ def _image(entry: dict[str, Any], base: str) -> Image | None:
 
 def _time(entry: dict[str, Any], key: str) -> Any:
     # Not `entry.get`: feedparser's dictionary answers for one time with another.
-    return times.from_struct(dict.get(entry, key))
+    written = dict.get(entry, key.removesuffix("_parsed"))
+    return times.from_struct(dict.get(entry, key)) or times.from_text(written)
 
 
 def _title(feed: dict[str, Any]) -> str:

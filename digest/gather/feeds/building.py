@@ -19,11 +19,13 @@ MAX_TITLE = 300  # graphemes (S-F8)
 MAX_DEK = 400
 MAX_CATEGORIES = 30
 MAX_URL = 4_000
+MAX_ID = 1_000  # bytes; PostgreSQL can't index more than 2,700
 
 # What blog software hangs on to a summary.
 _TAIL = re.compile(
     r"\s*(?:The post .{1,400} (?:appeared first|first appeared) on .*|(?:Continue|Read) (?:reading|more)\b.{0,200})$"
 )
+_ENDED = re.compile(r"([.!?])\s*(?:\[\s*(?:…|\.{3})\s*\]|\(\s*(?:…|\.{3})\s*\)|\.{3}|…)$")
 _MORE = re.compile(r"\s*(?:\[\s*(?:…|\.{3})\s*\]|\(\s*(?:…|\.{3})\s*\)|\.{3})$")
 _UNSAFE = re.compile(r"(?:javascript|vbscript|data|file|blob):", re.I)
 
@@ -57,7 +59,7 @@ def build(raw: Raw) -> Entry:
     text = markup_text(raw.content or raw.summary)
     image = raw.image or pictures.in_content(raw.content, raw.base) or pictures.in_content(raw.summary, raw.base)
     return Entry(
-        id=raw.id.strip() or url or _fallback_id(title, raw.published),
+        id=_name(raw.id) or url or _fallback_id(title, raw.published),
         url=url,
         canonical_url=canonical_url(url) if url else "",
         title=title,
@@ -77,7 +79,7 @@ def build(raw: Raw) -> Entry:
 def dek(summary_html: str) -> str:
     """The summary as one plain line of at most 400 graphemes, without what blog software hangs on to it."""
     text = plain_text(markup_text(summary_html[:20_000]), 4 * MAX_DEK)
-    text = _MORE.sub("…", _TAIL.sub("", text))
+    text = _MORE.sub("…", _ENDED.sub(r"\1", _TAIL.sub("", text)))
     return plain_text(text, MAX_DEK)
 
 
@@ -94,9 +96,21 @@ def language(tag: str | None) -> str | None:
 
 def _address(raw: Raw) -> str:
     """The link as a browser resolves it; as written where there is no base for it; none that would run a script."""
-    link = raw.link.strip()
-    found = (resolve(raw.base, link) or link)[:MAX_URL] if link else ""
-    return "" if _UNSAFE.match(found) else found
+    link = _storable(raw.link).strip()
+    found = (resolve(raw.base, link) or link) if link else ""
+    return "" if _UNSAFE.match(found) or len(found) > MAX_URL else found
+
+
+def _name(given: str) -> str:
+    """The feed's id, exactly; one that is longer than any honest one by its hash."""
+    name = _storable(given).strip()
+    whole = name.encode()
+    return name if len(whole) <= MAX_ID else "sha256:" + hashlib.sha256(whole).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """`text` without what no database takes: NUL and half a surrogate pair, which JSON can spell."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _fallback_id(title: str, published: datetime | None) -> str:

@@ -68,6 +68,11 @@ class _Capped:
         # An absolute one stays as it is written: identifiers are compared exactly (E-11).
         return uri if is_absolute(uri) else resolve(self.baseuri or "", uri) or uri
 
+    def _start_link(self: Any, attrs: dict[str, str]) -> None:
+        # The text of RSS's link is the address; feedparser would take an attribute that only looks like one.
+        attrs.pop("uri", None)
+        self._above()._start_link(attrs)
+
     def _picture(self: Any, attrs: dict[str, str]) -> None:
         if self.inentry and not self.insource:
             self.picture = dict(attrs)
