@@ -110,8 +110,8 @@ def test_what_a_relay_surely_did_not_take_is_claimed_again(sending: Engine) -> N
     _, works = take(sending, "a")
     with db.writing(sending) as session:
         assert hand(session, works[0]).handed
-        assert ledger.take_back(session, works[0])
-        assert not ledger.take_back(session, works[0])
+        assert handing.take_back(session, [works[0]]) == [True]
+        assert handing.take_back(session, [works[0]]) == [False]
     row = rows(sending)[works[0].address]
     assert (row.state, row.attempts, row.handed_at) == ("claimed", 0, None)
     with db.writing(sending) as session:
@@ -119,7 +119,7 @@ def test_what_a_relay_surely_did_not_take_is_claimed_again(sending: Engine) -> N
     assert rows(sending)[works[0].address].attempts == 1
     take(sending, "b", LATER)
     with db.writing(sending) as session:
-        assert not ledger.take_back(session, works[0])  # it is somebody else's by now
+        assert handing.take_back(session, [works[0]]) == [False]  # it is somebody else's by now
 
 
 def test_permission_is_asked_in_the_statement_that_hands_over(sending: Engine) -> None:
