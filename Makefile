@@ -28,8 +28,8 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## measurements, see docs/operations.md
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP)  ## the send benchmark; the others are in docs/benchmarks.md
+	@$(BIN)/python tests/bench/send.py
 
 clean:
 	rm -rf $(VENV) build dist demo pictures

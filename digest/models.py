@@ -305,9 +305,8 @@ class Delivery(SQLModel, table=True):
     __tablename__: ClassVar[str] = "delivery"
     __table_args__ = (
         UniqueConstraint("occasion", "subscriber_id"),
-        Index("ix_delivery_slice", "slice_id", "state"),
+        Index("ix_delivery_slice", "slice_id"),  # without the state: it changes three times for each message
         Index("ix_delivery_person", "subscriber_id"),
-        Index("ix_delivery_message", "message_id"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_BigId)

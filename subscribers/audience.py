@@ -48,7 +48,7 @@ def may_receive_issue(subscriber_id: ColumnElement[int], list_id: ColumnElement[
 def may_receive_confirm(
     subscriber_id: ColumnElement[int],
     list_id: ColumnElement[str],
-    now: datetime,
+    now: datetime | ColumnElement[datetime],
     confirmation_id: ColumnElement[int] | None = None,
 ) -> ColumnElement[bool]:
     """True where the latest confirm mail of this person for this list would still work, and the person may be asked.

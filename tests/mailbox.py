@@ -25,8 +25,13 @@ from digest.config import RelayConfig
 from digest.deliver.lint import lint, recipient
 from digest.demo.mailbox import DROP, Envelope, Receiver
 
-__all__ = ["DROP", "Behaviour", "Envelope", "Got", "Mailbox", "check", "greylist", "read_log", "refuse"]
+__all__ = ["DROP", "SPEECHES", "Behaviour", "Envelope", "Got", "Mailbox", "check", "greylist", "read_log", "refuse"]
 
+SPEECHES = {
+    "chunked": ("PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8"),
+    "pipelined": ("PIPELINING", "8BITMIME", "SMTPUTF8"),
+    "plain": ("8BITMIME", "SMTPUTF8"),
+}
 Answer = str | None
 Behaviour = Callable[[str, Envelope], Answer | Awaitable[Answer]]
 
@@ -77,7 +82,10 @@ def refuse(replies: dict[str, str], stage: str = "rcpt") -> Behaviour:
 
 
 class _Recorder(Receiver):
+    utterance = "whole"  # cut: byte by byte; merged: all that gathers in a moment, at once
+
     def __init__(self, keep: Callable[[Got], None], behaviour: Behaviour | None) -> None:
+        self._held: dict[asyncio.StreamWriter, bytes] = {}
         self.keep = keep
         self.behaviour = behaviour
         self.stages: Counter[str] = Counter()
@@ -86,6 +94,21 @@ class _Recorder(Receiver):
         self.stages[stage] += 1
         said = self.behaviour(stage, envelope) if self.behaviour else None
         return await said if isinstance(said, Awaitable) else said
+
+    async def utter(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
+        if self.utterance == "cut":
+            for octet in reply:
+                writer.write(bytes([octet]))
+                await asyncio.sleep(0)
+        elif self.utterance == "merged" and not reply.startswith((b"220", b"250-", b"221", b"421")):
+            if writer not in self._held:
+                asyncio.get_running_loop().call_later(0.02, lambda: writer.write(self._held.pop(writer)))
+            self._held[writer] = self._held.get(writer, b"") + reply
+        else:
+            writer.write(self._held.get(writer, b"") + reply)
+            if writer in self._held:
+                self._held[writer] = b""
+        await writer.drain()
 
     def accept(self, envelope: Envelope) -> None:
         self.keep(Got(envelope.mail, envelope.parameters, envelope.rcpt, envelope.content, time.time()))
@@ -103,11 +126,13 @@ class Mailbox:
     extensions: tuple[str, ...] | None = None
     owner: Callable[[str], str] | None = None
     judge: bool = True
+    utterance: str = "whole"  # whole | cut | merged: how replies are put on the wire
     messages: list[Got] = field(default_factory=list)
     port: int = 0
 
     def __enter__(self) -> Self:
         self._recorder = _Recorder(self.messages.append, self.behaviour)
+        self._recorder.utterance = self.utterance
         if self.extensions is not None:
             self._recorder.extensions = self.extensions
         ready = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 
 from post import AT, KEY, stationery
 from sqlalchemy import Engine, insert, select, update
@@ -27,36 +28,49 @@ def handle(number: int) -> bytes:
     return number.to_bytes(12, "big")
 
 
-def open_office(engine: Engine, people: int | Iterable[str], *, issue_id: int = 12, at: datetime = AT) -> None:
+def open_office(
+    engine: Engine,
+    people: int | Iterable[str],
+    *,
+    issue_id: int = 12,
+    at: datetime = AT,
+    written: Stationery | None = None,
+) -> None:
     """A confirmed audience (so many, or these addresses), and the frozen issue `issue_id` with one variant."""
-    addresses = [address(n) for n in range(1, people + 1)] if isinstance(people, int) else list(people)
+    addresses = map(address, range(1, people + 1)) if isinstance(people, int) else iter(people)
     with db.writing(engine) as session:
         session.add(Instance(name="test", message_key=KEY, suppression_key=b"s" * 32, created_at=at))
         session.add(MailingList(id="weekly", title="The Weekly", created_at=at))
         session.flush()
         session.add(Edition(id="weekly", list_id="weekly", title="Weekly"))
-        session.flush()
-        rows = [
-            {
-                "id": n,
-                "email": email,
-                "email_hash": f"hash{n}",
-                "domain": email.rpartition("@")[2],
-                "handle": handle(n),
-                "name": f"Reader {n}",
-                "attributes": {},
-                "created_at": at,
-            }
-            for n, email in enumerate(addresses, 1)
-        ]
-        places = [
-            {"subscriber_id": n, "list_id": "weekly", "status": Status.CONFIRMED, "choices": {}, "created_at": at}
-            for n in range(1, len(rows) + 1)
-        ]
-        if rows:
-            session.execute(insert(table(Subscriber)), rows)
-            session.execute(insert(table(Subscription)), places)
-    add_issue(engine, issue_id, at)
+    numbered = enumerate(addresses, 1)
+    while some := list(islice(numbered, 10_000)):
+        invite(engine, some, at)
+    add_issue(engine, issue_id, at, written)
+
+
+def invite(engine: Engine, numbered: list[tuple[int, str]], at: datetime = AT) -> None:
+    """Confirmed people, by number and address."""
+    rows = [
+        {
+            "id": n,
+            "email": email,
+            "email_hash": f"hash{n}",
+            "domain": email.rpartition("@")[2],
+            "handle": handle(n),
+            "name": f"Reader {n}",
+            "attributes": {},
+            "created_at": at,
+        }
+        for n, email in numbered
+    ]
+    places = [
+        {"subscriber_id": n, "list_id": "weekly", "status": Status.CONFIRMED, "choices": {}, "created_at": at}
+        for n, _ in numbered
+    ]
+    with db.writing(engine) as session:
+        session.execute(insert(table(Subscriber)), rows)
+        session.execute(insert(table(Subscription)), places)
 
 
 def add_issue(engine: Engine, issue_id: int, at: datetime = AT, written: Stationery | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A process that delivers, to be killed by tests: python tests/sender_process.py DATABASE PORT POLICY CONNECTIONS."""
+"""A process that delivers, to be killed: python tests/sender_process.py DATABASE PORT POLICY CONNECTIONS WINDOW."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from digest.config import RelayConfig
 from digest.deliver.run import deliver
 
 
-async def main(database: str, port: str, policy: str, connections: str) -> None:
-    relay = RelayConfig(name="box", host="127.0.0.1", port=int(port), security="none", connections=int(connections))
+async def main(database: str, port: str, policy: str, connections: str, window: str) -> None:
+    shape = {"connections": int(connections), "window": int(window)}
+    relay = RelayConfig(name="box", host="127.0.0.1", port=int(port), security="none", **shape)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     engine = db.open_engine(database)

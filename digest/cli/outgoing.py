@@ -65,7 +65,7 @@ def test(
       digest issues test you@example.org --issue 12
     """
     from digest import pipeline
-    from digest.deliver.smtp import Accepted, Deferred, Refused
+    from digest.deliver.replies import Accepted, Deferred, Refused
     from digest.deliver.trial import send_test
     from subscribers.addresses import normalise
 

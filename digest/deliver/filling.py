@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Integer, Text, bindparam, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.config import Config
+from digest.deliver.given import dialect, given, values
 from digest.deliver.message import message_id, sender
 from digest.errors import IllegalMove, NeedsDecision, NotFound
 from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, Variant, table
@@ -21,6 +23,8 @@ from subscribers.models import MailingList
 
 CHUNK = 5_000  # rows in one commit, at most
 SLICE = 1_000
+_LEAST = 500  # fewer only make more commits, each with its own wait for the disk
+_COMMIT_S = 0.05  # what a chunk may take: others wait for the lock, and none of them longer than a tenth of a second
 
 _d = table(Delivery)
 _i = table(Issue)
@@ -65,7 +69,7 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
     )
 
 
-def fill_chunk(session: Session, order: Order, size: int = CHUNK) -> int | None:
+def fill_chunk(session: Session, order: Order, size: int) -> int | None:
     """Write the rows of the next `size` people of the audience; how many, or None when the audience is complete.
 
     It goes on where the last commit ended; the commit after the last chunk, which finds nobody left, is the one that
@@ -87,6 +91,12 @@ def fill_chunk(session: Session, order: Order, size: int = CHUNK) -> int | None:
     return len(people)
 
 
+def next_size(size: int, seconds: float) -> int:
+    """How many people to take next, after `size` of them took so long: up to twice as many, never above CHUNK."""
+    fitting = round(size * min(2.0, _COMMIT_S / max(seconds, 0.001)))
+    return max(_LEAST, min(CHUNK, fitting))
+
+
 def _complete(session: Session, order: Order) -> None:
     frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
     session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
@@ -100,29 +110,36 @@ def _write(session: Session, order: Order, group: Sequence[Member]) -> None:
     session.add(piece)
     session.flush()
     occasion = f"issue:{order.issue_id}"
-    rows = [
-        {
-            "occasion": occasion,
-            "issue_id": order.issue_id,
-            "subscriber_id": member.id,
-            "list_id": order.list_id,
-            "variant_id": order.variant_id,
-            "slice_id": piece.id,
-            "message_id": message_id(order.key, occasion, str(member.id), order.domain),
-            "state": DeliveryState.PENDING,
-            "attempts": 0,
-        }
-        for member in group
-    ]
-    session.execute(_insert(session), rows)
+    rows = [(member.id, message_id(order.key, occasion, str(member.id), order.domain)) for member in group]
+    shared = {
+        "its_occasion": occasion,
+        "its_issue": order.issue_id,
+        "its_list": order.list_id,
+        "its_variant": order.variant_id,
+        "its_slice": piece.id,
+    }
+    session.connection().execute(_insert_statement(dialect(session)), {**shared, **values(rows)})
 
 
-def _insert(session: Session) -> Any:
-    # The unique key makes repeats harmless, whatever wrote them.
-    special: Callable[..., Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(
-        session.get_bind().dialect.name, insert
-    )
-    return special(_d).on_conflict_do_nothing(index_elements=["occasion", "subscriber_id"])
+@cache
+def _insert_statement(dialect: str) -> Any:
+    rows = given(dialect, {"subscriber_id": Integer, "message_id": Text})
+    filled = {
+        "occasion": bindparam("its_occasion", type_=_d.c.occasion.type),
+        "issue_id": bindparam("its_issue", type_=_d.c.issue_id.type),
+        "list_id": bindparam("its_list", type_=_d.c.list_id.type),
+        "variant_id": bindparam("its_variant", type_=_d.c.variant_id.type),
+        "slice_id": bindparam("its_slice", type_=_d.c.slice_id.type),
+        "state": literal(DeliveryState.PENDING.value),
+        "attempts": literal(0),
+        "subscriber_id": rows.c.subscriber_id,
+        "message_id": rows.c.message_id,
+    }
+    # The condition keeps SQLite from reading ON CONFLICT as a join's; the unique key makes repeats harmless.
+    picked = select(*filled.values()).select_from(rows).where(true())
+    special: Callable[..., Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
+    inserted = special(_d).from_select(list(filled), picked, include_defaults=False)
+    return inserted.on_conflict_do_nothing(index_elements=["occasion", "subscriber_id"])
 
 
 def sliced(people: Sequence[Member], size: int) -> Iterator[list[Member]]:

@@ -3,6 +3,7 @@
     pending  -> claimed                      a sender holds the row's slice (lease, fence)
     claimed  -> handed                       before the first byte of its body; the same statement checks permission
     claimed  -> pending                      lease lost, sender stopped
+    handed   -> claimed                      the relay said goodbye, or refused the sender, before it took the message
     pending, claimed, deferred -> skipped    unsubscribed, suppressed, cancelled, expired
     handed   -> sent | deferred | failed | unknown
     deferred -> claimed
@@ -20,18 +21,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, Variant, table
-from subscribers.audience import may_receive_confirm, may_receive_issue, why_not
 from subscribers.models import Subscriber
 
 S = DeliveryState
 MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     S.PENDING: frozenset({S.CLAIMED, S.SKIPPED}),
     S.CLAIMED: frozenset({S.HANDED, S.PENDING, S.SKIPPED}),
-    S.HANDED: frozenset({S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
+    S.HANDED: frozenset({S.CLAIMED, S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
     S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED}),
     S.UNKNOWN: frozenset({S.PENDING, S.HELD}),
     S.HELD: frozenset({S.PENDING, S.FAILED}),
@@ -47,7 +47,7 @@ _d = table(Delivery)
 _s = table(Slice)
 _i = table(Issue)
 _p = table(Subscriber)
-_FLOWING = (IssueState.SENDING, IssueState.SENT)  # sent: a person may release what was held
+FLOWING = (IssueState.SENDING, IssueState.SENT)  # sent: a person may release what was held
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Hold:
 class Work:
     """A claimed row with what its message needs."""
 
+    hold: Hold
     id: int
     occasion: str
-    kind: str  # issue | confirm | notice
     list_id: str | None
     variant_id: int
     message_id: str
@@ -74,33 +74,16 @@ class Work:
     address: str
     name: str
     handle: bytes
-    hold: Hold
+
+    @property
+    def kind(self) -> str:
+        """The kind of occasion: issue, confirm or notice."""
+        return self.occasion.partition(":")[0]
 
     @property
     def number(self) -> int:
         """The number in the occasion: of the issue, confirmation or notice."""
         return int(self.occasion.partition(":")[2])
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the body may be written; else why not, or "" when the row is to be left to whoever holds it now."""
-
-    handed: bool
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Settled:
-    """An outcome as the row keeps it."""
-
-    state: DeliveryState
-    relay: str | None = None
-    code: int | None = None
-    enhanced: str | None = None
-    reason: str | None = None
-    next_try_at: datetime | None = None
-    tried: bool = True  # False: nothing of it went over the wire
 
 
 def next_slice(
@@ -141,7 +124,7 @@ def _free_slice(
     session: Session, now: datetime, issue_id: int | None, priority: int, mine: Collection[int]
 ) -> Row[Any] | None:
     # A cancelled issue's slices are taken too, to have their rows skipped; a paused one's are not.
-    flowing = and_(_i.c.state.in_(_FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
+    flowing = and_(_i.c.state.in_(FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
     ready = exists().where(_i.c.id == _s.c.issue_id, or_(flowing, _i.c.state == IssueState.CANCELLED))
     wanted = [] if issue_id is None else [_s.c.issue_id == issue_id]
     return session.execute(
@@ -191,28 +174,23 @@ def _change(session: Session, hold: Hold, states: Sequence[DeliveryState], to: D
 
 
 def _claimed(session: Session, hold: Hold) -> list[Work]:
-    rows = session.execute(
-        select(_d, _p.c.email, _p.c.name.label("person"), _p.c.handle)
+    rows: Sequence[Any] = session.execute(
+        select(
+            _d.c.id,
+            _d.c.occasion,
+            _d.c.list_id,
+            _d.c.variant_id,
+            _d.c.message_id,
+            _d.c.attempts,
+            func.coalesce(_p.c.email, _d.c.address, ""),
+            func.coalesce(_p.c.name, ""),
+            func.coalesce(_p.c.handle, b""),
+        )
         .select_from(_d.outerjoin(_p, _p.c.id == _d.c.subscriber_id))
         .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
         .order_by(_d.c.id)
-    )
-    return [
-        Work(
-            id=row.id,
-            occasion=row.occasion,
-            kind=row.occasion.partition(":")[0],
-            list_id=row.list_id,
-            variant_id=row.variant_id,
-            message_id=row.message_id,
-            attempts=row.attempts,
-            address=row.email or row.address or "",
-            name=row.person or "",
-            handle=row.handle or b"",
-            hold=hold,
-        )
-        for row in rows
-    ]
+    ).all()
+    return [Work(hold, *row) for row in rows]
 
 
 def holders(session: Session) -> list[str]:
@@ -227,13 +205,13 @@ def free(session: Session, holder: str) -> None:
 
 def renew(session: Session, hold: Hold, now: datetime) -> bool:
     """The lease reaches on from `now`; False if the slice is somebody else's by now."""
-    return _rows(session, update(_s).where(*_ours(hold)).values(lease_until=now + LEASE)) == 1
+    return _rows(session, update(_s).where(*ours(hold)).values(lease_until=now + LEASE)) == 1
 
 
 def release(session: Session, hold: Hold, now: datetime) -> bool:
     """Give the slice back: what is claimed is pending again; a slice without open rows is done, and so, after its
     last slice, is the issue. False if it was somebody else's already, and nothing was changed."""
-    if not _rows(session, update(_s).where(*_ours(hold)).values(holder=None, lease_until=None)):
+    if not _rows(session, update(_s).where(*ours(hold)).values(holder=None, lease_until=None)):
         return False
     _change(session, hold, (S.CLAIMED,), S.PENDING)
     in_it = _d.c.slice_id == hold.slice_id
@@ -260,96 +238,9 @@ def _finish(session: Session, hold: Hold, now: datetime) -> None:
     session.execute(finished.values(state=IssueState.SENT, sent_at=now))
 
 
-def _ours(hold: Hold) -> tuple[ColumnElement[bool], ...]:
+def ours(hold: Hold) -> tuple[ColumnElement[bool], ...]:
+    """True of the slice while it is in these hands."""
     return _s.c.id == hold.slice_id, _s.c.fence == hold.fence, _s.c.holder == hold.holder
-
-
-def _hand_statement(kind: str) -> Update:
-    """claimed -> handed for one row: only while we hold its slice, its issue flows and its person may be mailed."""
-    held = exists().where(
-        _s.c.id == _d.c.slice_id, _s.c.fence == bindparam("held_fence"), _s.c.holder == bindparam("held_by")
-    )
-    flows = exists().where(_i.c.id == _d.c.issue_id, _i.c.state.in_(_FLOWING), _i.c.paused.is_(False))
-    now = bindparam("at", type_=_d.c.handed_at.type)
-    number = bindparam("number", type_=_d.c.subscriber_id.type)
-    allowed = {
-        "issue": and_(flows, may_receive_issue(_d.c.subscriber_id, _d.c.list_id)),
-        "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, now, number),  # type: ignore[arg-type]
-        "notice": literal(True),
-    }[kind]
-    return (
-        update(_d)
-        .where(_d.c.id == bindparam("row"), _d.c.state == S.CLAIMED, held, allowed)
-        .values(state=S.HANDED, handed_at=now, attempts=_d.c.attempts + bindparam("tries"), relay=bindparam("by"))
-    )
-
-
-_HAND = {kind: _hand_statement(kind) for kind in ("issue", "confirm", "notice")}
-
-
-def hand(session: Session, work: Work, relay: str, now: datetime, *, tried: bool = True) -> Verdict:
-    """Leave to write the body of `work`, or the reason why not: then the row is skipped, or left where it is when the
-    slice is lost or the issue paused."""
-    given: dict[str, object] = {"row": work.id, "at": now, "by": relay, "tries": int(tried)}
-    given |= {"held_fence": work.hold.fence, "held_by": work.hold.holder}
-    if work.kind == "confirm":
-        given["number"] = work.number
-    if _rows(session, _HAND[work.kind], given) == 1:
-        return Verdict(True)
-    why = _why_not(session, work)
-    if why:
-        where = (_d.c.id == work.id, _d.c.state == S.CLAIMED)
-        session.execute(update(_d).where(*where).values(state=S.SKIPPED, reason=why, settled_at=now))
-    return Verdict(False, why)
-
-
-def _why_not(session: Session, work: Work) -> str:
-    if session.execute(select(_s.c.id).where(*_ours(work.hold))).one_or_none() is None:
-        return ""
-    if work.kind == "confirm":
-        return "answered, withdrawn or expired"
-    row = session.execute(
-        select(_d.c.state, _d.c.subscriber_id, _i.c.state.label("issue"), _i.c.paused)
-        .select_from(_d.outerjoin(_i, _i.c.id == _d.c.issue_id))
-        .where(_d.c.id == work.id)
-    ).one()
-    if row.state != S.CLAIMED or row.paused or row.subscriber_id is None:
-        return ""
-    if row.issue == IssueState.CANCELLED:
-        return "cancelled"
-    return why_not(session, row.subscriber_id, work.list_id or "")
-
-
-def settle(session: Session, work: Work, outcome: Settled, now: datetime) -> bool:
-    """handed -> what came of it; False if the row is not ours to settle any more."""
-    assert outcome.state in MOVES[S.HANDED]
-    settled = {"settled_at": None if outcome.state in (S.DEFERRED, S.UNKNOWN) else now}
-    mine = exists().where(*_ours(work.hold))
-    return (
-        _rows(
-            session,
-            update(_d)
-            .where(_d.c.id == work.id, _d.c.state == S.HANDED, _d.c.attempts == work.attempts + outcome.tried, mine)
-            .values(
-                state=outcome.state,
-                relay=outcome.relay,
-                code=outcome.code,
-                enhanced=outcome.enhanced,
-                reason=outcome.reason,
-                next_try_at=outcome.next_try_at,
-                **settled,
-            ),
-        )
-        == 1
-    )
-
-
-def resolve_unknown(session: Session, work: Work, unknown: str, now: datetime, again_at: datetime) -> None:
-    """unknown -> pending (not before `again_at`) or held, by policy, for a row that ended so in our own hands."""
-    where = (_d.c.id == work.id, _d.c.state == S.UNKNOWN)
-    held = {"state": S.HELD, "settled_at": now}
-    values = held if unknown == "hold" else {"state": S.PENDING, "next_try_at": again_at}
-    session.execute(update(_d).where(*where).values(**values))
 
 
 def decide_held(session: Session, delivery_id: int, to: DeliveryState, now: datetime) -> bool:
@@ -373,13 +264,13 @@ def waiting_until(session: Session, issue_id: int | None = None) -> datetime | N
     """When the next slice is due among those not done (of one issue, or of all that flow), or None: nothing is left."""
     flowing = exists().where(
         _i.c.id == _s.c.issue_id,
-        or_(and_(_i.c.state.in_(_FLOWING), _i.c.paused.is_(False)), _i.c.state == IssueState.CANCELLED),
+        or_(and_(_i.c.state.in_(FLOWING), _i.c.paused.is_(False)), _i.c.state == IssueState.CANCELLED),
     )
     wanted = [] if issue_id is None else [_s.c.issue_id == issue_id]
     left = select(func.min(_s.c.due_at)).where(_s.c.done.is_(False), or_(_s.c.issue_id.is_(None), flowing), *wanted)
     return session.execute(left).scalar_one_or_none()
 
 
-def _rows(session: Session, statement: Update, given: Mapping[str, object] | None = None) -> int:
+def _rows(session: Session, statement: Update) -> int:
     # The connection's result has the count; the session's is typed without it.
-    return session.connection().execute(statement, given or {}).rowcount
+    return session.connection().execute(statement).rowcount

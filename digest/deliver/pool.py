@@ -1,5 +1,6 @@
-"""Connections to the relays, each worked by a task of its own, fed from one queue for all relays.
+"""Connections to the relays, each worked by tasks of its own, fed from one queue for all relays.
 
+A connection has twice as many workers as its window: while one half waits for the server, the other waits for commits.
 A relay in trouble (connect, TLS, log-in, MAIL refused) pauses with back-off; its messages go back to the queue, and no
 recipient is marked for a fault of ours.
 """
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from digest.config import RelayConfig
 from digest.deliver.ledger import Work
@@ -69,6 +70,68 @@ class Relay:
         return max(0.0, self._well_again - asyncio.get_running_loop().time())
 
 
+class _Line:
+    """One connection of a relay, opened when it is needed, and again when it is used up; shared by several workers."""
+
+    def __init__(self, relay: Relay, dial: Callable[[RelayConfig], Awaitable[Connection]]) -> None:
+        self.relay = relay
+        self._dial = dial
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+        self._used = 0  # messages given to this connection
+        self._users = 0
+        self._free = asyncio.Event()
+        self._free.set()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The connection, for one message; Trouble if it can't be had."""
+        async with self._lock:
+            if self._connection is None or not self._connection.usable or self._used >= self._most:
+                await self._close()
+                self._connection = await self._opened()
+                self._used = 0
+            found = self._connection
+            self._used += 1
+            self._users += 1
+            self._free.clear()
+        try:
+            yield found
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._free.set()
+
+    @property
+    def _most(self) -> int:
+        return self.relay.config.messages_per_connection
+
+    async def _opened(self) -> Connection:
+        if self.relay.pause:  # another worker has just met the trouble
+            raise Trouble(self.relay.reason)
+        try:
+            return await self._dial(self.relay.config)
+        except Trouble as trouble:
+            self.relay.failed(str(trouble))
+            raise
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        if self._connection:
+            self._connection.abort()
+
+    async def close(self) -> None:
+        """Nothing more is sent on it."""
+        async with self._lock:
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._connection and self._connection.usable:
+            await self._free.wait()
+            await self._connection.close()
+        self._connection = None
+
+
 class Pool:
     """All connections of a sender. `job` does one message on a connection; Trouble from it returns the message."""
 
@@ -87,19 +150,16 @@ class Pool:
         self._tls = tls
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._lines: list[_Line] = []
         self.drained = asyncio.Event()  # nothing is under way any more
-
-    @property
-    def connections(self) -> int:
-        """How many messages can be under way at once."""
-        return sum(relay.config.connections for relay in self.relays)
 
     def start(self, job: Callable[[Connection, str, Work], Awaitable[None]]) -> list[asyncio.Task[None]]:
         """Begin to work off `jobs`; a task that ends before `drain` has failed, and says why."""
+        self._lines = [_Line(relay, self._dial) for relay in self.relays for _ in range(relay.config.connections)]
         self._tasks = [
-            asyncio.create_task(self._work(relay, job))
-            for relay in self.relays
-            for _ in range(relay.config.connections)
+            asyncio.create_task(self._work(line, job))
+            for line in self._lines
+            for _ in range(2 * line.relay.config.window)
         ]
         return self._tasks
 
@@ -111,7 +171,11 @@ class Pool:
             _, late = await asyncio.wait(self._tasks, timeout=grace)
             for task in late:
                 task.cancel()
+            if late:  # the time to finish is over: no more words
+                for line in self._lines:
+                    line.abort()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(line.close() for line in self._lines))
         self.drained.set()
 
     def trouble(self, patience: int) -> str | None:
@@ -120,40 +184,26 @@ class Pool:
             return None
         return "; ".join(f"relay {relay.config.name}: {relay.reason}" for relay in self.relays) or "there is no relay"
 
-    async def _work(self, relay: Relay, job: Callable[[Connection, str, Work], Awaitable[None]]) -> None:
-        connection: Connection | None = None
-        try:
-            while not self._ending.is_set():
-                if relay.pause:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ending.wait(), relay.pause)
-                    continue
-                work = await self.jobs.get()
-                if work is None:
-                    return
-                connection = await self._worn(relay, connection)
-                try:
-                    connection = connection or await connect(relay.config, self._ehlo, self._timeouts, self._tls)
-                    await job(connection, relay.config.name, work)
-                    relay.succeeded()
-                except Trouble as trouble:
-                    self.jobs.put(work)
-                    # A connection that served before may just have reached its end: open a new one, without a pause.
-                    if connection is None or connection.usable or not connection.used:
-                        relay.failed(str(trouble))
-        except asyncio.CancelledError:  # the time to finish is over: no more words
-            if connection:
-                connection.abort()
-            raise
-        finally:
-            if connection and connection.usable:
-                await connection.close()
+    async def _dial(self, relay: RelayConfig) -> Connection:
+        return await connect(relay, self._ehlo, self._timeouts, self._tls)
 
-    async def _worn(self, relay: Relay, connection: Connection | None) -> Connection | None:
-        """The connection if it can be used on; None, after saying goodbye, when it has done its share or is gone."""
-        if connection is None or not connection.usable:
-            return None
-        if connection.used < relay.config.messages_per_connection:
-            return connection
-        await connection.close()
-        return None
+    async def _work(self, line: _Line, job: Callable[[Connection, str, Work], Awaitable[None]]) -> None:
+        relay = line.relay
+        while not self._ending.is_set():
+            if relay.pause:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), relay.pause)
+                continue
+            work = await self.jobs.get()
+            if work is None:
+                return
+            connection: Connection | None = None
+            try:
+                async with line.connection() as connection:
+                    await job(connection, relay.config.name, work)
+                relay.succeeded()
+            except Trouble as trouble:
+                self.jobs.put(work)
+                # A connection that served before may just have reached its end: open a new one, without a pause.
+                if connection and (connection.usable or not connection.served):
+                    relay.failed(str(trouble))

@@ -9,24 +9,27 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 
 from sqlalchemy import Engine
-from sqlmodel import Session
 
 from digest import db
 from digest.blanks import Blank
 from digest.config import Config
-from digest.deliver import filling, identity, ledger, reporting, retry
-from digest.deliver.ledger import Hold, Settled, Verdict, Work
+from digest.deliver import filling, handing, identity, ledger, reporting, retry, signing
+from digest.deliver.dkim import Key
+from digest.deliver.handing import Ending, Leave, Settled, Verdict
+from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
-from digest.deliver.smtp import Accepted, Connection, Deferred, Outcome, Refused, Reply, Timeouts, Unknown, Withdrawn
+from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown, Withdrawn
+from digest.deliver.smtp import Connection, Timeouts, Trouble
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
 from digest.links import Links
@@ -77,12 +80,14 @@ def enqueue_issue(
     """
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
-    written = 0
+    written, size = 0, filling.SLICE
     while True:
+        began = time.perf_counter()
         with db.writing(engine) as session:
-            more = filling.fill_chunk(session, order)
+            more = filling.fill_chunk(session, order, size)
         if more is None:
             break
+        size = filling.next_size(size, time.perf_counter() - began)
         written += more
         progress("Audience", written, None)
     with db.reading(engine) as session:
@@ -110,10 +115,11 @@ async def deliver(
     """
     ehlo = config.mail.ehlo or parse_mailbox(config.mail.sender).domain
     means = means or Means()
+    keys = signing.keys(config)
     pool = Pool(config.relays, ehlo, timeouts=means.timeouts, tls=means.tls)
     terms = _Terms(issue_id, until_done, forever, means.dice)
     async with Writer(engine) as writer:
-        sender = _Sender(config, links, terms, writer, pool, clock, progress)
+        sender = _Sender(config, links, terms, writer, pool, clock, progress, keys=keys)
         await sender.run(stop or asyncio.Event())
         if issue_id is None:
             return Delivered({str(state): count for state, count in sender.counts.items()})
@@ -164,6 +170,7 @@ class _Sender:
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     holder: str = field(default_factory=identity.name)
     total: int | None = None
+    keys: tuple[Key, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         await self._inherit()
@@ -275,15 +282,18 @@ class _Sender:
 
         async def leave() -> bool:
             nonlocal handed
-            handed = (await self._hand(work, relay)).handed
+            handed = not self.ending.is_set() and (await self._hand(work, relay)).handed
             return handed
 
-        outcome = await connection.send(self._envelope_sender(), work.address, message, leave)
-        return outcome, handed
+        try:
+            return await connection.send(self._envelope_sender, work.address, message, leave), handed
+        except Trouble:
+            if handed:  # it was not taken: another connection may have it
+                await self.writer.together(handing.take_back, work)
+            raise
 
     async def _hand(self, work: Work, relay: str) -> Verdict:
-        now = self.clock()
-        verdict = await self.writer.do(lambda session: ledger.hand(session, work, relay, now))
+        verdict = await self.writer.together(handing.hand, Leave(work, relay, self.clock()))
         if verdict.why:
             self.counts[DeliveryState.SKIPPED] += 1
         if not verdict.handed and verdict.why in ("", "cancelled"):
@@ -293,30 +303,20 @@ class _Sender:
     async def _settle(self, work: Work, relay: str, outcome: Outcome, handed: bool) -> None:
         if isinstance(outcome, Withdrawn):
             return
-        now, policy = self.clock(), self.config.mail.unknown
+        now = self.clock()
         settled = self._settled(work, relay, outcome, now)
         again_at = settled.next_try_at or work.hold.expires_at
-
-        def step(session: Session) -> bool:
-            # What was decided at RCPT was never handed: it is now, in the same commit, with the same permission.
-            if not handed and not ledger.hand(session, work, relay, now, tried=settled.tried).handed:
-                return False
-            if not ledger.settle(session, work, settled, now):
-                return False
-            if settled.state == DeliveryState.UNKNOWN:
-                ledger.resolve_unknown(session, work, policy, now, again_at)
-            return True
-
-        if await self.writer.do(step):
+        ending = Ending(work, settled, now, handed=handed, unknown=self.config.mail.unknown, again_at=again_at)
+        if await self.writer.together(handing.settle, ending):
             self.counts[settled.state] += 1
 
     def _settled(self, work: Work, relay: str, outcome: Outcome, now: datetime) -> Settled:
+        if isinstance(outcome, Accepted):
+            return _kept(DeliveryState.SENT, relay, outcome.reply)
         again_at = retry.next_try(
             work.attempts + 1, now, work.hold.expires_at, self.config.mail.retry_first_s, self.terms.dice()
         )
         match outcome:
-            case Accepted(reply):
-                return _kept(DeliveryState.SENT, relay, reply)
             case Deferred(reply) if again_at:
                 return _kept(DeliveryState.DEFERRED, relay, reply, again_at)
             case Deferred(reply):
@@ -332,9 +332,10 @@ class _Sender:
             found = await self.writer.do(lambda session: ledger.variant(session, variant_id))
             if len(self.prepared) > 100:  # letters have many
                 self.prepared.clear()
-            self.prepared[variant_id] = prepare(stationery(found))
+            self.prepared[variant_id] = prepare(stationery(found), self.keys)
         return self.prepared[variant_id]
 
+    @cached_property
     def _envelope_sender(self) -> str:
         return parse_mailbox(self.config.mail.bounce_address or self.config.mail.sender).address
 

@@ -1,7 +1,7 @@
-"""One SMTP connection, spoken plainly: RSET, MAIL, RCPT, DATA, one message at a time.
+"""One SMTP connection: opened by aiosmtplib (TLS, log-in, EHLO), then spoken by `Wire`, which runs a `Dialogue`.
 
-aiosmtplib opens it (TLS, log-in, EHLO); then its transport is handed to `Wire`, which pairs each command with its
-reply and closes at the first line that nobody asked for. What a server says becomes a value at once: `Accepted`,
+Several messages may be given to a connection at once; how many of them it takes before it waits for an answer follows
+from how its server can be spoken to, and from the relay's `window`. What a server says becomes a value: `Accepted`,
 `Deferred`, `Refused`, or `Unknown` when the connection ended after the body had been written (RFC 5321 4.5.3.2.6).
 """
 
@@ -18,12 +18,11 @@ from typing import cast
 import aiosmtplib
 
 from digest.config import RelayConfig
+from digest.deliver.dialogue import Dialogue, Fault, Result, Speech, Stage, Transaction, best_speech
+from digest.deliver.replies import NotAReply, Outcome, Refused, Replies, Reply, Withdrawn, clean
 
-_LONGEST_REPLY = 65_536
-_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
-_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:\s+|\Z)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ADDRESS = re.compile(r"[^\x00-\x20<>\x7f-\x9f]{1,254}")
+_FAREWELL = 2.0  # seconds for a server to close after 421, or after QUIT (S-19)
 
 
 @dataclass(frozen=True)
@@ -33,279 +32,202 @@ class Timeouts:
     greeting: float = 300
     command: float = 300  # RSET, MAIL, RCPT
     data: float = 120
-    block: float = 180
+    block: float = 180  # without a byte taken by the server
     end: float = 600
 
-
-@dataclass(frozen=True)
-class Reply:
-    """What the server said: code, enhanced code where its class agrees (RFC 3463), text of at most 500 characters."""
-
-    code: int
-    enhanced: str | None
-    text: str
-
-    @property
-    def digit(self) -> int:
-        """The first digit: it alone decides (S-05)."""
-        return self.code // 100
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The relay took responsibility: 2xx after the final dot."""
-
-    reply: Reply
-
-
-@dataclass(frozen=True)
-class Deferred:
-    """Not now: 4xx, or the connection ended before the body was written."""
-
-    reply: Reply
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Never: 5xx at RCPT or later, or an address that this relay can't be given."""
-
-    reply: Reply
-    tried: bool = True  # False: nothing of it went over the wire
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """The body was written and no reply came: it may have been taken, or not."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Withdrawn:
-    """The ledger said no when asked for leave to write the body; the transaction is reset."""
-
-
-Outcome = Accepted | Deferred | Refused | Unknown | Withdrawn
+    def of(self, stage: Stage) -> float:
+        """For the reply of that stage."""
+        return {Stage.DATA: self.data, Stage.END: self.end}.get(stage, self.command)
 
 
 class Trouble(Exception):
-    """The relay or our standing with it is at fault, no recipient: connect, TLS, log-in, EHLO, RSET or MAIL failed."""
+    """The relay or our standing with it is at fault, no recipient: connect, TLS, log-in, EHLO, RSET or MAIL failed.
 
-
-class _Lost(Exception):
-    """The connection ended, or can't be trusted any more."""
-
-
-def parse_reply(lines: list[bytes]) -> Reply:
-    """The reply in `lines` (without line ends); ValueError if it is none, or its codes differ."""
-    found = [_LINE.fullmatch(line) for line in lines]
-    codes = {match[1] for match in found if match}
-    if None in found or len(codes) != 1:
-        raise ValueError("that is not an SMTP reply")
-    text = " ".join((match[3] or b"").decode("utf-8", "replace") for match in found if match)
-    code = int(codes.pop())
-    text = _CONTROL.sub(" ", text).strip()
-    status = _ENHANCED.match(text)
-    enhanced = status[0].strip() if status and int(status[1]) == code // 100 else None
-    return Reply(code, enhanced, text[status.end() if status and enhanced else 0 :][:500])
+    Nothing of the message was taken, also when leave to write it had been given.
+    """
 
 
 class Wire(asyncio.Protocol):
-    """Commands out, replies in, strictly paired; anything unsolicited ends the connection (S-31)."""
+    """Carries a dialogue over a transport: writes what may be written, watches the clock of the stage it is at."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, speech: Speech, timeouts: Timeouts) -> None:
+        self.dialogue = Dialogue(speech)
         self._transport = transport
+        self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
-        self._buffer = bytearray()
-        self._lines: list[bytes] = []
-        self._waiting: asyncio.Future[Reply] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self.ended: str | None = None
+        self._replies = Replies()
+        self._open: dict[Transaction, asyncio.Future[Result]] = {}
+        self._since = self._loop.time()  # when the reply that comes next became the next
+        self._stalled: tuple[float, int] | None = None  # since when the server reads nothing of how many octets
+        self._watch: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
 
-    async def ask(self, data: bytes, patience: float) -> Reply:
-        """Write, and wait for the one reply; _Lost if it does not come in `patience` seconds."""
-        self.expect()
-        self._transport.write(data)
-        return await self.reply(patience)
+    async def carry(self, transaction: Transaction) -> Result:
+        """The result of one message; many may be carried at once."""
+        waiting: asyncio.Future[Result] = self._loop.create_future()
+        self._open[transaction] = waiting
+        if self.dialogue.awaited is None:
+            self._since = self._loop.time()
+        self.dialogue.begin(transaction)
+        self._move()
+        return await waiting
 
-    def expect(self) -> None:
-        """From here on a reply is asked for; _Lost if the connection is gone."""
-        if self.ended is not None or self._transport.is_closing():
-            raise _Lost(self.ended or "the connection is closed")
-        self._waiting = self._loop.create_future()
-
-    async def write(self, data: bytes, patience: float) -> None:
-        """Write `data` after `expect`; _Lost if the server stops reading."""
-        self._transport.write(data)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._writable.wait()
-                return
-        self.abort(f"the server stopped reading for {patience:g} s")
-        raise _Lost(self.ended)
-
-    async def reply(self, patience: float) -> Reply:
-        """The reply to what was written after `expect`."""
-        assert self._waiting is not None
-        try:
-            async with asyncio.timeout(patience):
-                return await self._waiting
-        except TimeoutError:
-            self.end(f"no reply within {patience:g} s")
-            raise _Lost(self.ended) from None
-        finally:
-            self._waiting = None
+    async def quit(self) -> None:
+        """Say QUIT without waiting long, and close; it changes nothing that was said before (S-19)."""
+        if self.dialogue.ended is None and not self._transport.is_closing():
+            self.end("closed")
+            self._transport.write(b"QUIT\r\n")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), _FAREWELL)
+        self._transport.close()
+        await asyncio.sleep(0)  # the transport closes its socket at the loop's next turn
 
     def end(self, why: str) -> None:
-        """Close, saying why; what waits for a reply fails."""
-        self.ended = self.ended or why
-        self._transport.close()
-        if self._waiting and not self._waiting.done():
-            self._waiting.set_exception(_Lost(self.ended))
+        """Everything that is open ends here."""
+        self.dialogue.lost(why)
+        self._move()
 
     def abort(self, why: str) -> None:
-        """Close at once: what is not written yet is never written."""
+        """Everything ends here at once: what is not written yet is never written."""
         self._transport.abort()
         self.end(why)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
-        self._buffer += data
-        if len(self._buffer) > _LONGEST_REPLY or sum(map(len, self._lines)) > _LONGEST_REPLY:
-            self.end("the server's reply has no end")
-        while not self.ended and (at := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:at]).rstrip(b"\r")
-            del self._buffer[: at + 1]
-            self._lines.append(line)
-            if line[3:4] != b"-":
-                self._complete()
-
-    def _complete(self) -> None:
-        lines, self._lines = self._lines, []
-        if self._waiting is None or self._waiting.done():
-            self.end("the server spoke without being asked")
+        self._since = self._loop.time()
+        if self.dialogue.ended is not None:
+            self._gone.set()  # the answer to QUIT
             return
         try:
-            self._waiting.set_result(parse_reply(lines))
-        except ValueError as error:
-            self.end(str(error))
+            for reply in self._replies.feed(data):
+                self.dialogue.heard(reply)
+        except NotAReply as error:
+            self.dialogue.lost(str(error))
+        self._move()
+        if self.dialogue.ended is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._writable.set()
+        self._gone.set()
         self.end("the server closed the connection")
 
     def pause_writing(self) -> None:
         """The server reads more slowly than we write."""
-        self._writable.clear()
+        self._stalled = self._loop.time(), self._transport.get_write_buffer_size()
+        self._look_again()
 
     def resume_writing(self) -> None:
         """The server has caught up."""
-        self._writable.set()
+        self._stalled = None
+
+    def _move(self) -> None:
+        if pieces := self.dialogue.output():
+            self._transport.writelines(pieces)
+        for transaction, result in self.dialogue.results():
+            waiting = self._open.pop(transaction)
+            if not waiting.done():
+                waiting.set_result(result)
+        if self.dialogue.ended is not None and self._watch:
+            self._watch.cancel()
+            self._watch = None
+        else:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        # One timer that is moved only when it has to be earlier: it is looked at far more often than it rings.
+        at = self._deadline()[0]
+        if at is None or self.dialogue.ended is not None:
+            return
+        if self._watch and self._watch.when() > at:
+            self._watch.cancel()
+            self._watch = None
+        self._watch = self._watch or self._loop.call_at(at, self._ring)
+
+    def _deadline(self) -> tuple[float | None, str]:
+        stage = self.dialogue.awaited
+        if stage is None:
+            return None, ""
+        if self.dialogue.goodbye:
+            return self._since + _FAREWELL, "the server said goodbye"
+        patience = self._timeouts.of(stage)
+        answer = self._since + patience
+        if self._stalled and self._stalled[0] + self._timeouts.block < answer:
+            return self._stalled[0] + self._timeouts.block, f"the server stopped reading for {self._timeouts.block:g} s"
+        return answer, f"no reply within {patience:g} s"
+
+    def _ring(self) -> None:
+        self._watch = None
+        if self._stalled and (left := self._transport.get_write_buffer_size()) < self._stalled[1]:
+            self._stalled = self._loop.time(), left
+        at, why = self._deadline()
+        if at is not None and at <= self._loop.time():
+            self.abort(why)
+        else:
+            self._look_again()
 
 
 class Connection:
-    """A relay that is ready for messages."""
+    """A relay that is ready for messages; `window` is how many may wait for its answer at once."""
 
-    def __init__(self, wire: Wire, extensions: dict[str, str], timeouts: Timeouts) -> None:
+    def __init__(self, wire: Wire, extensions: dict[str, str], window: int = 1) -> None:
         self._wire = wire
         self._extensions = extensions
-        self._timeouts = timeouts
-        self.used = 0  # transactions begun
+        # Pipelined: the one whose body is on its way, and the one whose commands travel with it.
+        most = {Speech.CHUNKED: window, Speech.PIPELINED: min(window, 2), Speech.PLAIN: 1}
+        self.window = max(1, most[wire.dialogue.speech])
+        self._places = asyncio.Semaphore(self.window)
+
+    @property
+    def speech(self) -> Speech:
+        """How it is spoken to."""
+        return self._wire.dialogue.speech
 
     @property
     def usable(self) -> bool:
         """Whether another message can be tried on it."""
-        return self._wire.ended is None
+        return self._wire.dialogue.ended is None and not self._wire.dialogue.goodbye
+
+    @property
+    def served(self) -> bool:
+        """Whether it has ever taken a sender: then its end is nothing to worry about."""
+        return self._wire.dialogue.served > 0
 
     async def send(self, mail: str, rcpt: str, message: bytes, leave: Callable[[], Awaitable[bool]]) -> Outcome:
-        """Hand over one message; `leave` is awaited right before its body may be written, and may withdraw it.
+        """Hand over one message; `leave` is awaited right before anything of it may be written, and may withdraw it.
 
-        Trouble if the relay fails before the recipient was named. `message` has CRLF lines; only dots are stuffed.
+        Trouble if the relay is at fault: the message was not taken. `message` has CRLF lines.
         """
         utf8 = not rcpt.isascii()
         if utf8 and "smtputf8" not in self._extensions:
             return Refused(Reply(553, "5.6.7", "eai-unsupported: the relay does not take such addresses"), tried=False)
         if not (_ADDRESS.fullmatch(rcpt) and _ADDRESS.fullmatch(mail)):
             return Refused(Reply(553, "5.1.3", "the address can't be written into a command"), tried=False)
-        await self._begin(mail, message, " SMTPUTF8" if utf8 else "")
-        try:
-            said = await self._ask(f"RCPT TO:<{rcpt}>")
-        except _Lost as lost:
-            return Deferred(_no_reply(lost))
-        if said.code == 552:  # too many recipients, of old: temporary (S-09)
-            return Deferred(said)
-        if said.digit != 2:
-            return self._judged(said)
-        return await self._body(message) if await leave() else Withdrawn()
-
-    async def _begin(self, mail: str, message: bytes, utf8: str) -> None:
-        self._check_size(message)
         size = f" SIZE={len(message)}" if "size" in self._extensions else ""
-        # Always RSET: a transaction left open would let this mail leave under the previous sender (T7).
-        for command in ("RSET", f"MAIL FROM:<{mail}>{size}{utf8}"):
-            try:
-                said = await self._ask(command)
-            except _Lost as lost:
-                raise Trouble(f"{lost} at {command[:4]}") from lost
-            if said.digit != 2:
-                if said.code == 421:
-                    self._wire.end("the server said goodbye")
-                raise Trouble(f"{command[:4]} was answered {said.code} {said.text}")
-        self.used += 1
+        self._check_size(len(message))
+        transaction = Transaction(mail, rcpt, size + " SMTPUTF8" * utf8, message)
+        async with self._places:
+            if not self.usable:
+                raise Trouble(self._wire.dialogue.ended or "the server said goodbye")
+            if not await leave():
+                return Withdrawn()
+            result = await self._wire.carry(transaction)
+        if isinstance(result, Fault):
+            raise Trouble(result.why)
+        return result
 
-    def _check_size(self, message: bytes) -> None:
+    def _check_size(self, octets: int) -> None:
         limit = self._extensions.get("size", "")
-        if limit.isdigit() and 0 < int(limit) < len(message):
-            raise Trouble(f"the message has {len(message)} octets, the relay takes {limit}")
-
-    async def _body(self, message: bytes) -> Outcome:
-        try:
-            said = await self._ask("DATA", self._timeouts.data)
-        except _Lost as lost:
-            return Deferred(_no_reply(lost))
-        if said.code != 354:
-            return self._judged(said)
-        stuffed = b"".join((b"." if message.startswith(b".") else b"", message.replace(b"\r\n.", b"\r\n.."), b".\r\n"))
-        try:
-            self._wire.expect()
-        except _Lost as lost:
-            return Deferred(_no_reply(lost))
-        try:
-            await self._wire.write(stuffed, self._timeouts.block)
-            said = await self._wire.reply(self._timeouts.end)
-        except _Lost as lost:
-            return Unknown(f"the message was written, then {lost}")
-        return Accepted(said) if said.digit == 2 else self._judged(said)
-
-    def _judged(self, said: Reply) -> Outcome:
-        if said.code == 421:
-            self._wire.end("the server said goodbye")
-        if said.digit == 4:
-            return Deferred(said)
-        if said.digit == 5:
-            return Refused(said)
-        self._wire.end(f"the server answered {said.code} out of place")
-        return Deferred(said)
-
-    async def _ask(self, command: str, patience: float | None = None) -> Reply:
-        return await self._wire.ask(command.encode() + b"\r\n", patience or self._timeouts.command)
+        if limit.isdigit() and 0 < int(limit) < octets:
+            raise Trouble(f"the message has {octets} octets, the relay takes {limit}")
 
     def abort(self) -> None:
         """Hang up at once."""
         self._wire.abort("we hung up")
 
     async def close(self) -> None:
-        """Say QUIT without waiting long; it changes nothing that was said before (S-19)."""
-        with contextlib.suppress(_Lost):
-            await self._wire.ask(b"QUIT\r\n", 2)
-        self._wire.end("closed")
-        await asyncio.sleep(0)  # the transport closes its socket at the loop's next turn
-
-
-def _no_reply(lost: _Lost) -> Reply:
-    return Reply(451, None, str(lost)[:500])
+        """Say QUIT without waiting long; what was still under way stays without an answer."""
+        await self._wire.quit()
 
 
 async def connect(
@@ -334,12 +256,12 @@ async def connect(
         client.close()
         raise Trouble(f"{relay.host}:{relay.port}: {_sentence(error)}") from error
     transport = cast(asyncio.Transport, client.transport)
-    wire = Wire(transport)
+    extensions = dict(client.esmtp_extensions)
+    wire = Wire(transport, best_speech(extensions), timeouts)
     transport.set_protocol(wire)
-    return Connection(wire, dict(client.esmtp_extensions), timeouts)
+    return Connection(wire, extensions, relay.window)
 
 
 def _sentence(error: Exception) -> str:
     said = f"{error.code} {error.message}" if isinstance(error, aiosmtplib.SMTPResponseException) else str(error)
-    said = _CONTROL.sub(" ", said).strip()
-    return said[:300] or type(error).__name__
+    return clean(said)[:300] or type(error).__name__

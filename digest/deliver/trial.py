@@ -8,8 +8,10 @@ from datetime import datetime
 
 from digest.blanks import Blank
 from digest.config import Config
+from digest.deliver import signing
 from digest.deliver.message import Reader, Stationery, build, message_id, parse_mailbox, prepare
-from digest.deliver.smtp import Outcome, Trouble, connect
+from digest.deliver.replies import Outcome
+from digest.deliver.smtp import Trouble, connect
 from digest.errors import RelayUnavailable
 from digest.links import Links
 from subscribers.tokens import HANDLE_BYTES
@@ -25,7 +27,7 @@ def specimen(
     values: Mapping[Blank, str] = {Blank.NAME: "", Blank.UNSUBSCRIBE: uri}
     own = parse_mailbox(config.mail.sender)
     reader = Reader(address, "", message_id(_NOBODY, f"test:{now.isoformat()}", address, own.domain), uri, values)
-    return build(prepare(stationery), reader)
+    return build(prepare(stationery, signing.keys(config)), reader)
 
 
 async def send_test(

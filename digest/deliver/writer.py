@@ -1,6 +1,7 @@
 """The one writer of a sender: a thread with one connection, that commits together what gathered while it committed.
 
 An asynchronous sender asks with `await writer.do(step)`, and goes on when the commit that holds the step is on disk.
+What many ask for at once goes into few statements: `await writer.together(step, one)` runs `step` once for all of them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -20,16 +20,17 @@ from digest import db
 from digest.errors import DatabaseUnavailable
 
 T = TypeVar("T")
-_BREATH = 0.001  # seconds between commits in which the lock is free: the web isn't starved
-_MOST = 256  # steps in one commit, so that none takes long
+A = TypeVar("A")
+_BREATH = 0.001  # seconds before a commit in which the lock is free: the web isn't starved, and more gathers
+_MOST = 256  # requests in one commit, so that none takes long
 _PATIENCE = 60.0  # seconds a locked or restarting database is waited for: what a relay took must not be forgotten
 _PAUSE = 0.5
 
 
-@dataclass(frozen=True)
-class _Asked:
-    step: Callable[[Session], Any]
+class _Asked(NamedTuple):
+    step: Callable[..., Any]
     answer: asyncio.Future[Any]
+    one: tuple[Any, ...] = ()  # what `step` is run for, with others; empty: it runs alone
 
 
 class Writer:
@@ -52,18 +53,30 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     async def do(self, step: Callable[[Session], T]) -> T:
-        """What `step` returns, once it is committed; its error, with nothing of it committed, if it fails."""
+        """What `step` returns, once it is committed; its error, with nothing of it committed, if it fails.
+
+        All that was asked for before is done before it.
+        """
         answer: asyncio.Future[T] = self._loop.create_future()
         self._asked.put(_Asked(step, answer))
         return await answer
 
+    async def together(self, step: Callable[[Session, Sequence[A]], Sequence[T]], one: A) -> T:
+        """What `step` returns for `one`, run for all that is asked of it for the same commit, in the order of asking.
+
+        It must answer each as if it were asked for that one alone. Errors are those of `do`, of that one alone.
+        """
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._asked.put(_Asked(step, answer, (one,)))
+        return await answer
+
     def _run(self) -> None:
         while (first := self._asked.get()) is not None:
+            time.sleep(_BREATH)
             group, going = self._gathered(first)
             self._commit(group)
             if not going:
                 return
-            time.sleep(_BREATH)
 
     def _gathered(self, first: _Asked) -> tuple[list[_Asked], bool]:
         group = [first]
@@ -78,7 +91,7 @@ class Writer:
         return group, True
 
     def hurry(self) -> None:
-        """From here on a database that can't be used fails the steps at once."""
+        """From here on a database that can't be used fails the requests at once."""
         self._hurried.set()
 
     def _commit(self, group: list[_Asked]) -> None:
@@ -87,31 +100,51 @@ class Writer:
             if isinstance(error, DatabaseUnavailable):
                 if time.monotonic() - failing_since < _PATIENCE and not self._hurried.wait(_PAUSE):
                     continue
-            elif len(group) > 1:  # one bad step fails alone
+            elif len(group) > 1:  # one bad request fails alone
                 for one in group:
                     self._commit([one])
                 return
-            for one in group:
-                self._loop.call_soon_threadsafe(_fail, one.answer, error)
+            self._loop.call_soon_threadsafe(_fail, group, error)
             return
 
     def _tried(self, group: list[_Asked]) -> Exception | None:
         try:
             with db.writing(self._engine) as session:
-                results = [one.step(session) for one in group]
+                results = [pair for some in _staged(group) for pair in _results(session, some)]
         except Exception as error:
             return error
         self.commits += 1
-        self._loop.call_soon_threadsafe(_answer, group, results)
+        self._loop.call_soon_threadsafe(_answer, results)
         return None
 
 
-def _answer(group: list[_Asked], results: list[Any]) -> None:
-    for one, result in zip(group, results, strict=True):
-        if not one.answer.done():
-            one.answer.set_result(result)
+def _staged(group: list[_Asked]) -> Iterator[list[_Asked]]:
+    """The group in pieces of one step each; what runs alone stays after what was asked before it."""
+    waiting: dict[Callable[..., Any], list[_Asked]] = {}
+    for asked in group:
+        if asked.one:
+            waiting.setdefault(asked.step, []).append(asked)
+        else:
+            yield from waiting.values()
+            waiting = {}
+            yield [asked]
+    yield from waiting.values()
 
 
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def _results(session: Session, some: list[_Asked]) -> Iterator[tuple[asyncio.Future[Any], Any]]:
+    step = some[0].step
+    results = step(session, [asked.one[0] for asked in some]) if some[0].one else [step(session)]
+    for asked, result in zip(some, results, strict=True):
+        yield asked.answer, result
+
+
+def _answer(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for answer, result in results:
+        if not answer.done():
+            answer.set_result(result)
+
+
+def _fail(group: list[_Asked], error: Exception) -> None:
+    for asked in group:
+        if not asked.answer.done():
+            asked.answer.set_exception(error)

@@ -23,7 +23,8 @@ class Envelope:
     mail: str = ""
     parameters: str = ""  # of MAIL: SIZE, BODY, SMTPUTF8
     rcpt: str = ""
-    content: bytes = b""  # between DATA and the dot, without the stuffed dots
+    content: bytes = b""  # between DATA and the dot, without the stuffed dots; or of all BDAT
+    failed: bool = False  # a BDAT was refused: the rest of them is, too
 
 
 class _Source:
@@ -32,6 +33,24 @@ class _Source:
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
         self._buffer = bytearray()
+
+    async def exactly(self, octets: int) -> bytes:
+        """So many octets; ConnectionError if the client is gone, or they are too many."""
+        while len(self._buffer) < octets:
+            chunk = await self._reader.read(65_536)
+            if not chunk or octets > _LONGEST:
+                raise ConnectionResetError("the client went away, or never ends")
+            self._buffer += chunk
+        found = bytes(self._buffer[:octets])
+        del self._buffer[:octets]
+        return found
+
+    async def run_dry(self, writer: asyncio.StreamWriter) -> None:
+        """Read what the client had under way: closed with it unread, the connection is reset and swallows replies."""
+        if writer.can_write_eof():
+            writer.write_eof()
+            while await self._reader.read(65_536):
+                pass
 
     async def until(self, mark: bytes, before: bytes = b"") -> bytes:
         """Everything up to and with `mark`, as if `before` stood in front; ConnectionError if the client is gone."""
@@ -52,22 +71,36 @@ class _Source:
 class Receiver:
     """Speaks SMTP with one client at a time per connection; one recipient per transaction, as we send."""
 
-    extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", f"SIZE {_LONGEST}")
+    extensions: tuple[str, ...] = (
+        "PIPELINING",
+        "CHUNKING",
+        "8BITMIME",
+        "SMTPUTF8",
+        "ENHANCEDSTATUSCODES",
+        f"SIZE {_LONGEST}",
+    )
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
         """A server that is listening; port 0 takes a free one."""
         return await asyncio.start_server(self._talk, host, port)
 
     async def answer(self, stage: str, envelope: Envelope) -> str | None:
-        """The reply at connect, ehlo, mail, rcpt, data or dot; None for the usual one, `DROP` to hang up."""
+        """The reply at connect, ehlo, rset, mail, rcpt, data or dot (the end of any body); None for the usual one."""
         return None
 
     def accept(self, envelope: Envelope) -> None:
         """A whole message is here, and is about to be acknowledged."""
 
+    async def utter(self, writer: asyncio.StreamWriter, reply: bytes) -> None:
+        """Put a reply on the wire."""
+        writer.write(reply)
+        await writer.drain()
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._converse(_Source(reader), writer)
+            source = _Source(reader)
+            await self._converse(source, writer)
+            await source.run_dry(writer)
         except ConnectionError:
             pass  # the client went away, or talks nonsense: nothing was acknowledged
         finally:
@@ -87,14 +120,16 @@ class Receiver:
                 envelope = Envelope()
                 going = await self._reply(writer, "rset", envelope, "250 2.0.0 ok")
             elif verb == "MAIL" and not envelope.mail:
-                path = re.fullmatch(r"MAIL FROM:<([^>]*)>(.*)", line, re.IGNORECASE)
-                envelope.mail, envelope.parameters = (path[1], path[2].strip()) if path else ("", "")
-                going = await self._reply(writer, "mail", envelope, "250 2.1.0 ok" if path else "501 5.5.4 what?")
+                going = await self._sender(line, writer, envelope)
             elif verb == "RCPT" and envelope.mail:
                 going = await self._recipient(line, writer, envelope)
             elif verb == "DATA":
                 going = await self._content(source, writer, envelope)
                 envelope = Envelope()
+            elif verb == "BDAT":
+                octets, _, last = line[5:].partition(" ")
+                going = await self._chunk(await source.exactly(int(octets)), bool(last), writer, envelope)
+                envelope = Envelope() if last else envelope
             elif verb == "QUIT":
                 await self._reply(writer, "quit", envelope, "221 2.0.0 bye")
                 return
@@ -102,6 +137,26 @@ class Receiver:
                 going = await self._reply(writer, "noop", envelope, "250 2.0.0 ok")
             else:
                 going = await self._reply(writer, "other", envelope, "503 5.5.1 not now")
+
+    async def _sender(self, line: str, writer: asyncio.StreamWriter, envelope: Envelope) -> bool:
+        path = re.fullmatch(r"MAIL FROM:<([^>]*)>(.*)", line, re.IGNORECASE)
+        if not path:
+            return await self._say(writer, "501 5.5.4 what?")
+        envelope.mail, envelope.parameters = path[1], path[2].strip()
+        said = await self.answer("mail", envelope)
+        if said is not None and not said.startswith("2"):
+            envelope.mail = envelope.parameters = ""
+        return await self._say(writer, "250 2.1.0 ok" if said is None else said)
+
+    async def _chunk(self, octets: bytes, last: bool, writer: asyncio.StreamWriter, envelope: Envelope) -> bool:
+        if not envelope.rcpt or envelope.failed:
+            return await self._say(writer, "503 5.5.1 no valid recipients")
+        envelope.content += octets
+        said = await self.answer("dot", envelope) if last else None
+        envelope.failed = said is not None and not said.startswith("2")
+        if last and not envelope.failed:
+            self.accept(envelope)
+        return await self._say(writer, "250 2.0.0 kept" if said is None else said)
 
     async def _recipient(self, line: str, writer: asyncio.StreamWriter, envelope: Envelope) -> bool:
         path = re.fullmatch(r"RCPT TO:<([^>]+)>.*", line, re.IGNORECASE)
@@ -132,9 +187,8 @@ class Receiver:
 
     async def _say(self, writer: asyncio.StreamWriter, said: str) -> bool:
         if said == DROP:
-            return False
-        writer.write(said.encode() + b"\r\n")
-        await writer.drain()
+            raise ConnectionAbortedError("as told")
+        await self.utter(writer, said.encode() + b"\r\n")
         return not said.startswith("421")
 
 

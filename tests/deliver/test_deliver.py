@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
-from mailbox import DROP, Envelope, Mailbox, greylist, refuse
+from mailbox import DROP, SPEECHES, Envelope, Mailbox, greylist, refuse
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ def now() -> datetime:
 
 def send(engine: Engine, mailbox: Mailbox, **how: Any) -> Delivered:
     mail = {name: how.pop(name) for name in ("unknown", "retry_first_s", "expire_h", "undo_s") if name in how}
-    relay = {name: how.pop(name) for name in ("connections", "messages_per_connection") if name in how}
+    relay = {name: how.pop(name) for name in ("connections", "messages_per_connection", "window") if name in how}
     settings = config(mailbox.relay(**relay), **mail)
     if issue_state(engine) == IssueState.FROZEN:
         enqueue_issue(engine, settings, 12, now())
@@ -83,7 +83,8 @@ def test_a_run_that_does_not_wait_leaves_deferred_rows(engine: Engine) -> None:
 @pytest.mark.parametrize("stage", ["rcpt", "data", "dot"])
 def test_a_refused_recipient_fails_with_the_reason_and_the_others_do_not(engine: Engine, stage: str) -> None:
     open_office(engine, 20)
-    with box(behaviour=refuse({address(7): "550 5.1.1 nobody here"}, stage)) as mailbox:
+    speech = SPEECHES["pipelined" if stage == "data" else "chunked"]
+    with box(behaviour=refuse({address(7): "550 5.1.1 nobody here"}, stage), extensions=speech) as mailbox:
         told = send(engine, mailbox, connections=1)
     row = rows(engine)[address(7)]
     assert (told.counts["sent"], told.counts["failed"]) == (19, 1)
@@ -101,23 +102,26 @@ def test_421_at_any_place_defers_and_loses_nobody(engine: Engine, stage: str) ->
         said.append(at)
         return "421 4.3.2 bye"
 
-    with box(behaviour=goodbye) as mailbox:
+    speech = SPEECHES["pipelined" if stage == "data" else "chunked"]
+    with box(behaviour=goodbye, extensions=speech) as mailbox:
         told = send(engine, mailbox, until_done=True)
     assert told.counts["sent"] == 20
     assert len(mailbox.messages) == 20
 
 
-def test_a_relay_that_closes_every_few_messages_loses_and_doubles_nobody(engine: Engine) -> None:
+@pytest.mark.parametrize(("speech", "end"), [("plain", DROP), ("pipelined", DROP), ("chunked", "421 4.3.2 enough")])
+def test_a_relay_that_closes_every_few_messages_loses_and_doubles_nobody(engine: Engine, speech: str, end: str) -> None:
     open_office(engine, 60)
     count = 0
 
     def closing(at: str, envelope: Envelope) -> str | None:
         nonlocal count
         count += at == "rset"
-        return DROP if at == "rset" and count % 5 == 0 else None
+        return end if at == "rset" and count % 5 == 0 else None
 
-    with box(behaviour=closing) as mailbox:
-        told = send(engine, mailbox, connections=2)
+    with box(behaviour=closing, extensions=SPEECHES[speech]) as mailbox:
+        # A chunked connection's end may swallow the 421 before it, which makes what was under way unknown.
+        told = send(engine, mailbox, connections=2, until_done=speech == "chunked")
     assert told.counts["sent"] == 60
     assert len(mailbox.messages) == 60
 
@@ -166,7 +170,7 @@ def test_a_connection_lost_after_the_dot_is_unknown(engine: Engine, policy: str,
     kept = Kept()
     with box(behaviour=lost) as mailbox:
         kept.box = mailbox
-        told = send(engine, mailbox, unknown=policy, until_done=True)
+        told = send(engine, mailbox, unknown=policy, until_done=True, window=1)
     assert told.counts["sent"] == (3 if state == "sent" else 2)
     assert rows(engine)[address(2)].state == state
     assert rows(engine)[address(2)].reason
@@ -174,11 +178,13 @@ def test_a_connection_lost_after_the_dot_is_unknown(engine: Engine, policy: str,
     assert len({got.raw for got in mailbox.to(address(2))}) == 1
 
 
-def test_who_left_before_the_body_gets_nothing(engine: Engine) -> None:
+def test_who_left_before_their_transaction_began_gets_nothing(engine: Engine) -> None:
     open_office(engine, 20)
+    gone: list[str] = []
 
     def leaving(at: str, envelope: Envelope) -> None:
-        if at == "rcpt" and envelope.rcpt == address(9):
+        if at == "connect" and not gone:
+            gone.append(at)
             leave(engine, 9)
 
     with box(behaviour=leaving) as mailbox:
@@ -206,7 +212,7 @@ def test_cancelling_skips_the_rest_and_leaves_a_ledger(engine: Engine) -> None:
     open_office(engine, 1500)
     with box(behaviour=after(50, lambda: change_issue(engine, state=IssueState.CANCELLED))) as mailbox:
         told = send(engine, mailbox, connections=2, until_done=True)
-    assert len(mailbox.messages) <= 52
+    assert len(mailbox.messages) <= 50 + 2 * 4  # who was handed already: a window on both connections
     assert told.counts["sent"] == len(mailbox.messages)
     assert told.counts["skipped"] == 1500 - len(mailbox.messages)
     assert {row.reason for row in rows(engine).values() if row.state == "skipped"} == {"cancelled"}
@@ -216,7 +222,7 @@ def test_pausing_stops_and_resuming_sends_exactly_the_rest(engine: Engine) -> No
     open_office(engine, 200)
     with box(behaviour=after(50, lambda: change_issue(engine, paused=True))) as mailbox:
         told = send(engine, mailbox, connections=2, until_done=True)
-        assert 49 <= told.counts["sent"] <= 52
+        assert 49 <= told.counts["sent"] <= 56
         assert told.counts["sent"] + told.counts["pending"] == 200
         change_issue(engine, paused=False)
         mailbox.behave(None)
@@ -346,7 +352,7 @@ def test_a_relay_that_goes_away_in_mid_send_is_not_stormed(engine: Engine) -> No
         taken += stage == "dot"
         return DROP if taken >= 10 and stage in ("connect", "rset") else None
 
-    with box(behaviour=leaving) as mailbox:
+    with box(behaviour=leaving, extensions=SPEECHES["plain"]) as mailbox:
         with pytest.raises(RelayUnavailable, match="nothing is lost"):
             send(engine, mailbox, connections=2)
         assert mailbox.stages["connect"] < 20

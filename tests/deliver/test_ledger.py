@@ -11,12 +11,14 @@ import pytest
 from office import address, issue_state, leave, open_office, rows
 from post import AT, config
 from sqlalchemy import Engine, func, select
+from sqlmodel import Session
 
 from digest import db
-from digest.deliver import filling, ledger, retry
-from digest.deliver.ledger import MOVES, OPEN, Settled
+from digest.deliver import filling, handing, ledger, retry
+from digest.deliver.handing import Ending, Leave, Settled, Verdict
+from digest.deliver.ledger import MOVES, OPEN, Work
 from digest.deliver.run import enqueue_issue
-from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
+from digest.models import Delivery, DeliveryState, Issue, IssueState, table
 from subscribers.audience import Member
 
 LATER = AT + timedelta(minutes=5)
@@ -25,6 +27,14 @@ LATER = AT + timedelta(minutes=5)
 def take(engine: Engine, holder: str, at: datetime = AT, unknown: str = "resend") -> Any:
     with db.writing(engine) as session:
         return ledger.next_slice(session, holder, at, unknown)
+
+
+def hand(session: Session, work: Work, at: datetime = AT) -> Verdict:
+    return handing.hand(session, [Leave(work, "relay", at)])[0]
+
+
+def settle(session: Session, work: Work) -> bool:
+    return handing.settle(session, [Ending(work, Settled(DeliveryState.SENT), LATER)])[0]
 
 
 @pytest.fixture
@@ -53,9 +63,9 @@ def test_a_lease_that_ran_out_is_taken_over_and_fenced(sending: Engine) -> None:
     assert (taken.fence, len(again)) == (hold.fence + 1, 30)
     with db.writing(sending) as session:
         assert not ledger.renew(session, hold, LATER)
-        assert not ledger.hand(session, works[0], "relay", LATER).handed
-        assert ledger.hand(session, again[0], "relay", LATER).handed
-        assert not ledger.settle(session, works[0], Settled(DeliveryState.SENT), LATER)
+        assert not hand(session, works[0], LATER).handed
+        assert hand(session, again[0], LATER).handed
+        assert not settle(session, works[0])
         assert not ledger.release(session, hold, LATER)
         assert ledger.release(session, taken, LATER)
 
@@ -71,7 +81,7 @@ def test_a_renewed_lease_is_not_taken(sending: Engine) -> None:
 def test_what_a_dead_sender_had_handed_goes_by_the_policy(sending: Engine, unknown: str, state: str) -> None:
     _, works = take(sending, "a")
     with db.writing(sending) as session:
-        assert ledger.hand(session, works[0], "relay", AT).handed
+        assert hand(session, works[0]).handed
     _, again = take(sending, "b", LATER, unknown)
     row = rows(sending)[works[0].address]
     assert (row.state, row.reason) == (state, ledger.UNANSWERED)
@@ -81,12 +91,12 @@ def test_what_a_dead_sender_had_handed_goes_by_the_policy(sending: Engine, unkno
 def test_a_held_row_waits_for_a_person(sending: Engine) -> None:
     _, works = take(sending, "a")
     with db.writing(sending) as session:
-        ledger.hand(session, works[0], "relay", AT)
+        hand(session, works[0])
     hold, again = take(sending, "b", LATER, "hold")
     with db.writing(sending) as session:
         for work in again:
-            assert ledger.hand(session, work, "relay", LATER).handed
-            assert ledger.settle(session, work, Settled(DeliveryState.SENT), LATER)
+            assert hand(session, work, LATER).handed
+            assert settle(session, work)
         ledger.release(session, hold, LATER)
         assert session.get_one(Issue, 12).state == IssueState.SENT
     with db.writing(sending) as session:
@@ -96,12 +106,28 @@ def test_a_held_row_waits_for_a_person(sending: Engine) -> None:
     assert [work.id for work in last] == [works[0].id]
 
 
+def test_what_a_relay_surely_did_not_take_is_claimed_again(sending: Engine) -> None:
+    _, works = take(sending, "a")
+    with db.writing(sending) as session:
+        assert hand(session, works[0]).handed
+        assert handing.take_back(session, [works[0]]) == [True]
+        assert handing.take_back(session, [works[0]]) == [False]
+    row = rows(sending)[works[0].address]
+    assert (row.state, row.attempts, row.handed_at) == ("claimed", 0, None)
+    with db.writing(sending) as session:
+        assert hand(session, works[0]).handed
+    assert rows(sending)[works[0].address].attempts == 1
+    take(sending, "b", LATER)
+    with db.writing(sending) as session:
+        assert handing.take_back(session, [works[0]]) == [False]  # it is somebody else's by now
+
+
 def test_permission_is_asked_in_the_statement_that_hands_over(sending: Engine) -> None:
     _, works = take(sending, "a")
     leave(sending, 1)
     mine = next(work for work in works if work.address == address(1))
     with db.writing(sending) as session:
-        verdict = ledger.hand(session, mine, "relay", AT)
+        verdict = hand(session, mine)
     assert (verdict.handed, verdict.why) == (False, "unsubscribed")
     assert rows(sending)[address(1)].state == "skipped"
 
@@ -120,8 +146,8 @@ def test_the_last_two_slices_given_back_at_once_end_the_issue(engine: Engine, mo
     (one, [first]), (other, [second]) = take(engine, "a"), take(engine, "b")
     with db.writing(engine) as session:
         for work in (first, second):
-            assert ledger.hand(session, work, "relay", AT).handed
-            assert ledger.settle(session, work, Settled(DeliveryState.SENT), AT)
+            assert hand(session, work).handed
+            assert settle(session, work)
 
     def give_back() -> None:
         with db.writing(engine) as session:
@@ -161,10 +187,26 @@ def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
                 select(func.count()).select_from(table(Delivery)).group_by(table(Delivery).c.slice_id)
             )
         ]
-        assert session.execute(select(func.count()).select_from(table(Slice))).scalar_one() == 3
         assert session.get_one(Issue, 12).state == IssueState.SENDING
-    assert sorted(sizes) == [650, 650, 1000]
+    assert sum(sizes) == 2300
+    assert max(sizes) == 1000
     assert enqueue_issue(engine, config(), 12, AT)["pending"] == 2300
+
+
+SIZES = [
+    # caption, size, seconds, next
+    ("a chunk in its time stays", 1000, 0.05, 1000),
+    ("a quick one doubles", 1000, 0.001, 2000),
+    ("no clock is too coarse", 1000, 0.0, 2000),
+    ("never above the most", 4000, 0.02, 5000),
+    ("a slow one shrinks at once", 5000, 0.25, 1000),
+    ("but goes on", 500, 60.0, 500),
+]
+
+
+@pytest.mark.parametrize(("caption", "size", "seconds", "then"), SIZES, ids=[row[0] for row in SIZES])
+def test_chunks_follow_the_time_that_commits_take(caption: str, size: int, seconds: float, then: int) -> None:
+    assert filling.next_size(size, seconds) == then
 
 
 def test_nothing_is_due_in_the_undo_window(engine: Engine) -> None:

@@ -15,8 +15,8 @@ from digest import db
 from digest.config import Config, StaffConfig
 from digest.deliver.letters import Office, confirm_mail_id, enqueue_confirm, enqueue_notice
 from digest.deliver.opened import opened
+from digest.deliver.replies import Accepted
 from digest.deliver.run import deliver
-from digest.deliver.smtp import Accepted
 from digest.deliver.trial import send_test
 from digest.models import Variant, table
 from digest.templating import Templates, template_root

@@ -200,7 +200,7 @@ def test_message_ids_are_fixed_distinct_and_tell_nothing() -> None:
     assert len(set(ids)) == 10_000
     assert ids == [message_id(KEY, "issue:12", str(person), "review.example") for person in range(10_000)]
     assert ids != sorted(ids)
-    assert all(re.fullmatch(r"<[a-z2-7]{32}@review\.example>", one) for one in ids)
+    assert all(re.fullmatch(r"<[0-9a-f]{32}@review\.example>", one) for one in ids)
     assert message_id(KEY, "issue:13", "0", "review.example") not in ids
 
 

@@ -399,9 +399,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("occasion", "subscriber_id"),
     )
     op.create_index(op.f("ix_delivery_issue_id"), "delivery", ["issue_id"], unique=False)
-    op.create_index("ix_delivery_message", "delivery", ["message_id"], unique=False)
     op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
-    op.create_index("ix_delivery_slice", "delivery", ["slice_id", "state"], unique=False)
+    op.create_index("ix_delivery_slice", "delivery", ["slice_id"], unique=False)
     # ### end Alembic commands ###
 
     # --- triggers ---

@@ -1,0 +1,240 @@
+"""Several messages in flight on one connection, against a real server that refuses, mumbles and hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from mailbox import DROP, SPEECHES, Behaviour, Envelope, Mailbox
+
+import pytest
+import trustme
+from post import prepared, reader
+
+from digest.config import RelayConfig
+from digest.deliver.message import build
+from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Unknown
+from digest.deliver.smtp import Timeouts, Trouble, connect
+
+SHORT = Timeouts(greeting=5, command=5, data=5, block=5, end=5)
+COUNT = 6
+
+
+def address(number: int) -> str:
+    return f"reader{number}@example.org"
+
+
+def sender(number: int) -> str:
+    return f"bounce{number}@review.example"
+
+
+async def always() -> bool:
+    return True
+
+
+def window(relay: RelayConfig, count: int = COUNT, bodies: list[bytes] | None = None) -> list[Outcome | Trouble]:
+    """What became of so many messages given to one connection at once."""
+
+    async def talk() -> list[Outcome | Trouble]:
+        connection = await connect(relay, "client.example", SHORT)
+
+        async def one(number: int) -> Outcome | Trouble:
+            message = bodies[number] if bodies else build(prepared(), reader(address(number)))
+            try:
+                return await connection.send(sender(number), address(number), message, always)
+            except Trouble as trouble:
+                return trouble
+
+        outcomes = await asyncio.gather(*map(one, range(count)))
+        await connection.close()
+        return outcomes
+
+    return asyncio.run(talk())
+
+
+def at(stage: str, number: int, said: str) -> Behaviour:
+    def answer(now: str, envelope: Envelope) -> str | None:
+        mine = envelope.mail == sender(number) if now in ("mail", "data", "dot") else envelope.rcpt == address(number)
+        return said if now == stage and mine else None
+
+    return answer
+
+
+def own(box: Mailbox) -> list[str]:
+    """Who got mail; each under its own reader's sender."""
+    assert all(
+        got.mail == got.rcpt.replace("reader", "bounce").replace("example.org", "review.example")
+        for got in box.messages
+    )
+    return [got.rcpt for got in box.messages]
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+@pytest.mark.parametrize("utterance", ["whole", "cut", "merged"])
+def test_all_arrive_in_order_under_their_own_senders(speech: str, utterance: str) -> None:
+    with Mailbox(extensions=SPEECHES[speech], utterance=utterance) as box:
+        outcomes = window(box.relay())
+    assert {type(came) for came in outcomes} == {Accepted}
+    assert own(box) == [address(n) for n in range(COUNT)]
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "dot"])
+@pytest.mark.parametrize("place", [0, 2, COUNT - 1])
+@pytest.mark.parametrize("said", ["451 4.3.0 later", "550 5.1.1 no"])
+def test_a_refusal_in_the_window_is_that_message_s_alone(speech: str, stage: str, place: int, said: str) -> None:
+    if speech == "chunked" and stage == "data":
+        return
+    with Mailbox(at(stage, place, said), SPEECHES[speech], utterance="cut") as box:
+        outcomes = window(box.relay())
+    expected = Trouble if stage == "mail" else Deferred if said.startswith("4") else Refused
+    assert isinstance(outcomes.pop(place), expected)
+    assert {type(came) for came in outcomes} == {Accepted}
+    assert own(box) == [address(n) for n in range(COUNT) if n != place]
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "dot"])
+@pytest.mark.parametrize("place", [0, 3])
+def test_behind_421_in_the_window_nothing_was_taken(speech: str, stage: str, place: int) -> None:
+    if speech == "chunked" and stage == "data":
+        return
+    with Mailbox(at(stage, place, "421 4.3.2 bye"), SPEECHES[speech]) as box:
+        outcomes = window(box.relay(), 4)
+    assert [type(came) for came in outcomes[:place]] == [Accepted] * place
+    assert isinstance(outcomes[place], Trouble if stage == "mail" else Deferred)
+    assert all(isinstance(came, Trouble) for came in outcomes[place + 1 :])
+    assert own(box) == [address(n) for n in range(place)]
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "dot"])
+def test_who_was_mailed_is_never_told_otherwise_when_the_server_hangs_up(speech: str, stage: str) -> None:
+    with Mailbox(at(stage, 2, DROP), SPEECHES[speech]) as box:
+        outcomes = window(box.relay())
+    mailed = set(own(box))
+    for number, came in enumerate(outcomes):
+        if address(number) in mailed:
+            assert isinstance(came, Accepted | Unknown)
+        else:
+            assert not isinstance(came, Accepted)
+    if speech != "chunked":  # one body is on its way at most
+        assert sum(isinstance(came, Unknown) for came in outcomes) <= 1
+
+
+SIZES = [0, 1, 2, 2**16 - 1, 2**16, 2**16 + 1, 300_000]
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+def test_bodies_of_any_size_arrive_to_the_octet(speech: str) -> None:
+    line = b"a.\r\n.\r\n..b\r\n"
+    bodies = [(line * (size // len(line) + 1))[: size - 2 if size > 1 else 0] + b"\r\n" * (size > 1) for size in SIZES]
+    if speech != "chunked":  # DATA carries whole lines
+        bodies = [body.rstrip(b"\r\n") + b"\r\n" for body in bodies]
+    elif SIZES[1]:
+        bodies[1] = b"x"
+    with Mailbox(extensions=SPEECHES[speech], judge=False) as box:
+        outcomes = window(box.relay(), len(bodies), bodies)
+    assert {type(came) for came in outcomes} == {Accepted}
+    assert [got.raw for got in box.messages] == bodies
+
+
+@pytest.mark.parametrize(("speech", "most"), [("chunked", 3), ("pipelined", 2), ("plain", 1)])
+def test_no_more_are_handed_than_the_window_takes(speech: str, most: int) -> None:
+    handed, highest = 0, 0
+    held = asyncio.Event()
+
+    async def talk(relay: RelayConfig) -> None:
+        connection = await connect(relay, "client.example", SHORT)
+
+        async def leave() -> bool:
+            nonlocal handed, highest
+            handed += 1
+            highest = max(highest, handed)
+            return True
+
+        async def one(number: int) -> None:
+            nonlocal handed
+            await connection.send(sender(number), address(number), build(prepared(), reader(address(number))), leave)
+            handed -= 1
+
+        await asyncio.gather(*map(one, range(12)))
+        await connection.close()
+        held.set()
+
+    with Mailbox(extensions=SPEECHES[speech]) as box:
+        asyncio.run(talk(box.relay(window=3)))
+    assert highest == most
+    assert len(box.messages) == 12
+
+
+@pytest.mark.parametrize("line", [b"250 ok\r\n", b"421 4.4.2 idle\r\n", b"garbage\r\n"])
+@pytest.mark.parametrize("speech", SPEECHES)
+def test_a_line_between_transactions_is_paired_with_nothing(speech: str, line: bytes) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def talk(box: Mailbox) -> None:
+        connection = await connect(box.relay(), "client.example", SHORT)
+        message = build(prepared(), reader(address(0)))
+        assert isinstance(await connection.send(sender(0), address(0), message, always), Accepted)
+        box._loop.call_soon_threadsafe(writers[0].write, line)
+        async with asyncio.timeout(5):
+            while connection.usable:
+                await asyncio.sleep(0.01)
+        with pytest.raises(Trouble):
+            await connection.send(sender(1), address(1), build(prepared(), reader(address(1))), always)
+        await connection.close()
+
+    with Mailbox(extensions=SPEECHES[speech]) as box:
+        utter = box._recorder.utter
+
+        async def noting(writer: asyncio.StreamWriter, reply: bytes) -> None:
+            writers.append(writer)
+            await utter(writer, reply)
+
+        box._recorder.utter = noting  # type: ignore[method-assign]
+        asyncio.run(talk(box))
+    assert own(box) == [address(0)]
+
+
+def starttls_server(context: ssl.SSLContext, heard: list[bytes]) -> Callable[..., Awaitable[None]]:
+    async def serve(lines: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(b"220 mx.example\r\n")
+            await lines.readline()
+            writer.write(b"250-mx.example\r\n250-EVIL\r\n250 STARTTLS\r\n")
+            await lines.readline()
+            writer.write(b"220 go\r\n250-mx.example\r\n250 CHUNKING\r\n")
+            await writer.start_tls(context)
+            while line := await lines.readline():
+                heard.append(line)
+                writer.write(b"250 mx.example\r\n" if line.startswith(b"EHLO") else b"554 no\r\n")
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            writer.close()
+
+    return serve
+
+
+def test_what_was_said_before_tls_is_forgotten() -> None:
+    authority, heard = trustme.CA(), []
+    context, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(client)
+
+    async def talk() -> None:
+        server = await asyncio.start_server(starttls_server(context, heard), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        relay = RelayConfig(name="tls", host="localhost", port=port, security="starttls")
+        try:
+            connection = await connect(relay, "client.example", SHORT, client)
+            assert not {"evil", "chunking", "starttls"} & set(connection._extensions)
+            await connection.close()
+        except Trouble:
+            pass  # refused at once: as good
+        finally:
+            server.close()
+
+    asyncio.run(talk())
+    assert not any(line.startswith((b"MAIL", b"AUTH")) for line in heard)
