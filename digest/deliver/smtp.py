@@ -173,9 +173,9 @@ class Connection:
     def __init__(self, wire: Wire, extensions: dict[str, str], window: int = 1) -> None:
         self._wire = wire
         self._extensions = extensions
-        # Pipelined: the one whose body is on its way, and the one whose commands travel with it.
-        most = {Speech.CHUNKED: window, Speech.PIPELINED: min(window, 2), Speech.PLAIN: 1}
-        self.window = max(1, most[wire.dialogue.speech])
+        # Part C item 4: without chunking, one message at most is handed over and not yet answered. A second one, whose
+        # commands travel with the first one's body, would save a round trip and double what a crash leaves unknown.
+        self.window = max(1, window) if wire.dialogue.speech is Speech.CHUNKED else 1
         self._places = asyncio.Semaphore(self.window)
 
     @property
