@@ -82,7 +82,17 @@ class Receiver:
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> asyncio.Server:
         """A server that is listening; port 0 takes a free one."""
-        return await asyncio.start_server(self._talk, host, port)
+        talks: set[asyncio.Task[None] | None] = set()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # The event loop keeps tasks weakly: one that waits for nothing but a client would be collected.
+            talks.add(here := asyncio.current_task())
+            try:
+                await self._talk(reader, writer)
+            finally:
+                talks.discard(here)
+
+        return await asyncio.start_server(talk, host, port)
 
     async def answer(self, stage: str, envelope: Envelope) -> str | None:
         """The reply at connect, ehlo, rset, mail, rcpt, data or dot (the end of any body); None for the usual one."""
