@@ -82,6 +82,7 @@ class _Line:
         self._users = 0
         self._free = asyncio.Event()
         self._free.set()
+        self._alone = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -96,7 +97,10 @@ class _Line:
             self._users += 1
             self._free.clear()
         try:
-            yield found
+            # Where one message at a time is handed over, the next one waits for the commit of the last one's outcome:
+            # a crash leaves one a connection in doubt, and no more.
+            async with self._alone if found.window == 1 else contextlib.nullcontext():
+                yield found
         finally:
             self._users -= 1
             if not self._users:
