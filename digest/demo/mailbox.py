@@ -111,7 +111,7 @@ class Receiver:
             source = _Source(reader)
             await self._converse(source, writer)
             await source.run_dry(writer)
-        except ConnectionError:
+        except OSError:
             pass  # the client went away, or talks nonsense: nothing was acknowledged
         finally:
             writer.close()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from mailbox import Mailbox
 from pathlib import Path
 
@@ -80,10 +81,13 @@ scache unix - - n - 1 scache
 """
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody listens on; all are held at once, as a port let go may be given out again."""
+    with ExitStack() as held:
+        taken = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in taken]
 
 
 def listening(port: int) -> bool:
@@ -103,7 +107,7 @@ def ports(onward: Mailbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         pytest.skip("Postfix is not installed, or we may not run it (apt install postfix, as root)")
     # Postfix's own daemons have to reach their queue, so not below a folder that is root's alone.
     folder = Path(f"/tmp/digest-postfix-{os.getpid()}")
-    ports = {speech: free_port() for speech in LISTENERS}
+    ports = dict(zip(LISTENERS, free_ports(len(LISTENERS)), strict=True))
     found = subprocess.run(["/usr/sbin/postconf", "-h", "daemon_directory"], capture_output=True, text=True, check=True)
     for name in ("queue", "data", "config"):
         (folder / name).mkdir(parents=True)
