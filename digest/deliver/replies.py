@@ -35,9 +35,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Deferred:
-    """Not now: 4xx, or the connection ended before the body was written."""
+    """Not now: 4xx, or the connection ended before the body was written, or the relay can't take it as it is."""
 
     reply: Reply
+    tried: bool = True  # False: nothing of it went over the wire
 
 
 @dataclass(frozen=True)
