@@ -73,21 +73,27 @@ class Transaction:
     refused: set[Stage] = field(default_factory=set)
     written: bool = False  # the body, or a part of it, may have reached the server
 
-    def command(self, stage: Stage, chunked: bool = False) -> bytes:
-        """The command of that stage with its line end."""
+    def envelope(self) -> bytes:
+        """RSET, MAIL and RCPT, to be written at once."""
+        return f"RSET\r\nMAIL FROM:<{self.mail}>{self.parameters}\r\nRCPT TO:<{self.rcpt}>\r\n".encode()
+
+    def command(self, stage: Stage) -> bytes:
+        """The command of that stage alone, with its line end."""
         match stage:
             case Stage.MAIL:
                 return f"MAIL FROM:<{self.mail}>{self.parameters}\r\n".encode()
             case Stage.RCPT:
                 return f"RCPT TO:<{self.rcpt}>\r\n".encode()
             case Stage.END:
-                return b"BDAT %d LAST\r\n" % len(self.message) if chunked else b".\r\n"
+                return b".\r\n"
         return stage.encode() + b"\r\n"
 
     def stuffed(self) -> list[bytes]:
         """The body for DATA: lines that begin with a dot get one more, and a dot ends it (RFC 5321 4.5.2)."""
-        first = b"." if self.message.startswith(b".") else b""
-        return [first, self.message.replace(b"\r\n.", b"\r\n.."), b".\r\n"]
+        body = self.message
+        if b"\r\n." in body:
+            body = body.replace(b"\r\n.", b"\r\n..")
+        return [b".", body, b".\r\n"] if body.startswith(b".") else [body, b".\r\n"]
 
     @property
     def conclusive(self) -> bool:
@@ -235,13 +241,13 @@ class Dialogue:
         if self.speech is Speech.PLAIN:
             self._ask(one, Stage.RSET)
             return
-        for stage in _ENVELOPE:
-            self._ask(one, stage)
+        self._output.append(one.envelope())
+        self._due += ((one, stage) for stage in _ENVELOPE)
         if self.speech is Speech.PIPELINED:
             self._ask(one, Stage.DATA)
             return
-        self._ask(one, Stage.END)
-        self._output.append(one.message)
+        self._output += (b"BDAT %d LAST\r\n" % len(one.message), one.message)
+        self._due.append((one, Stage.END))
         one.written = True
 
     def _ask_leave(self, one: Transaction) -> None:
@@ -254,7 +260,7 @@ class Dialogue:
         one.written = True
 
     def _ask(self, one: Transaction, stage: Stage) -> None:
-        self._output.append(one.command(stage, self.speech is Speech.CHUNKED))
+        self._output.append(one.command(stage))
         self._due.append((one, stage))
 
     def _go_on(self, one: Transaction, following: Stage) -> None:
