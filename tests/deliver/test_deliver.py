@@ -428,4 +428,4 @@ def test_told_to_stop_it_does_not_wait_for_a_relay_that_is_silent(
         assert "quit" not in mailbox.stages
         mailbox.behave(None)
         told = send(engine, mailbox, unknown="hold")
-    assert (told.counts["sent"], told.counts["held"]) == (first.counts["pending"], first.counts["handed"])
+    assert (told.counts["sent"], told.counts["held"]) == (first.counts["pending"], first.counts["held"])
