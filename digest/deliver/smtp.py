@@ -301,6 +301,9 @@ async def connect(
             transport.abort()
         client.close()
         raise Trouble(f"{relay.host}:{relay.port}: {_sentence(error)}", _stage(error), _reply(error)) from error
+    except asyncio.CancelledError:
+        client.close()
+        raise
     extensions = dict(client.esmtp_extensions)
     wire = Wire(transport, best_speech(extensions), timeouts)
     transport.set_protocol(wire)
