@@ -98,13 +98,16 @@ def take_turn(session: Session, *, alone: bool = False) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except DatabaseError as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours, and so is
         # SQLite's plain "error" (no such table): only what waiting or an administrator can mend is unavailability.
-        plain = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-        if plain or type(error) not in (OperationalError, DatabaseError):
+        # Hot paths speak to the driver itself, whose errors come as they are.
+        driver = error.orig if isinstance(error, DatabaseError) else error
+        plain = getattr(driver, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        outside = (OperationalError, DatabaseError, sqlite3.OperationalError, sqlite3.DatabaseError)
+        if plain or type(error) not in outside:
             raise
-        raise DatabaseUnavailable(f"the database can't be used now: {_first_line(error.orig)}") from error
+        raise DatabaseUnavailable(f"the database can't be used now: {_first_line(driver)}") from error
 
 
 def _first_line(error: BaseException | None) -> str:
