@@ -57,12 +57,13 @@ class Watch:
 
 def measure(engine: Engine, group: int) -> dict[str, list[float]]:
     """Work off the whole issue."""
-    watch = Watch(_server(engine))
+    watch, pen = Watch(_server(engine)), db.Pen(engine)
     now = datetime.now(UTC)
     while True:
-        with watch.over("claim"), db.writing(engine) as session:
+        with watch.over("claim"), pen.writing() as session:
             taken = ledger.next_slice(session, "bench", now, "resend")
         if taken is None:
+            pen.close()
             return watch.spent
         hold, works = taken
         before: list[Ending] = []
@@ -70,11 +71,11 @@ def measure(engine: Engine, group: int) -> dict[str, list[float]]:
             some = works[first : first + group]
             now = datetime.now(UTC)
             leaves = [Leave(work, "relay-1", now) for work in some]
-            with watch.over("hand + settle"), db.writing(engine) as session:
+            with watch.over("hand + settle"), pen.writing() as session:
                 assert all(handing.settle(session, before))
                 assert all(verdict.handed for verdict in handing.hand(session, leaves))
             before = [Ending(work, Settled(S.SENT, "relay-1", 250, "2.0.0", SAID), now) for work in some]
-        with watch.over("release"), db.writing(engine) as session:
+        with watch.over("release"), pen.writing() as session:
             ledger.release(session, hold, now)
 
 
