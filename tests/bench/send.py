@@ -153,7 +153,7 @@ def far_away(arguments: argparse.Namespace) -> str:
         url = stack.enter_context(databases(["sqlite"]))["sqlite"]
         engines = {
             count: stack.enter_context(office(f"{url}{count}", count, arguments.octets))
-            for count in {many, max(1, many // 3)}
+            for count in {many, max(1, many // 4)}
         }
 
         def load(speech: str, messages: int) -> Load:
@@ -165,7 +165,7 @@ def far_away(arguments: argparse.Namespace) -> str:
 
         contest = {
             AIOSMTPLIB: lambda: senders.aiosmtplib(load("pipelined", max(1, many // 8))),
-            **({"digest, pipelined": digest("pipelined", 1, max(1, many // 3))} if "pipelined" in near else {}),
+            **({"digest, pipelined": digest("pipelined", 1, max(1, many // 4))} if "pipelined" in near else {}),
             "digest, chunked, window 4": digest("chunked", 4, many),
             "digest, chunked, window 16": digest("chunked", 16, many),
         }
