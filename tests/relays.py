@@ -9,7 +9,9 @@ import contextlib
 import os
 import shutil
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -104,6 +106,18 @@ class Server:
         """Its listener with these properties."""
         return next(one for one in self.listeners if all(getattr(one, key) == it for key, it in wanted.items()))
 
+    def shakes_hands(self, tls: ssl.SSLContext) -> bool:
+        """Whether a TLS handshake with Python's own client succeeds.
+
+        OpenSMTPD 6.8 as Debian 12 has it, built with OpenSSL 3, fails with any client (OpenSMTPD issue 1171).
+        """
+        listener = self.offering(security="tls", certificate="right")
+        try:
+            with smtplib.SMTP_SSL(HOSTS[self.name], listener.port, context=tls, timeout=30) as client:
+                return client.noop()[0] == 250
+        except ssl.SSLError:
+            return False
+
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
@@ -113,7 +127,11 @@ def open_folder(name: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(50):  # who is just being ended may still write a file
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.02)
 
 
 @contextmanager
