@@ -13,12 +13,14 @@ import verifiers
 from desk import until
 from post import prepared, reader, stationery
 from relays import Server
+from talking import Clerk, hand_over
 
 from digest.deliver.dialogue import Speech
 from digest.deliver.dkim import Key
 from digest.deliver.message import build, prepare
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused
 from digest.deliver.smtp import Timeouts, Trouble, connect
+from digest.deliver.talk import Written
 
 WINDOW = 4
 PLACES = {"first": (0,), "middle": (2,), "last": (3,), "all": range(WINDOW), "alternating": (1, 3)}
@@ -31,6 +33,7 @@ CASES = [
     if (relay, speech, stage) != ("exim", Speech.CHUNKED, "data")  # it asks that rule before DATA only, not at BDAT
 ]
 
+Came = Outcome | Trouble | None
 _numbers = itertools.count(1)
 
 
@@ -39,32 +42,26 @@ def batch(stage: str, digit: int, places: range | tuple[int, ...]) -> list[str]:
     return [f"{next(_numbers)}-{stage}{digit if n in places else 2}" for n in range(WINDOW)]
 
 
-async def always() -> bool:
-    return True
-
-
-async def talk(server: Server, speech: Speech, names: list[str], keys: tuple[Key, ...]) -> list[Outcome | Trouble]:
-    """Send a message to each of these readers, under a sender of theirs, all at once on one connection."""
+async def talk(server: Server, speech: Speech, names: list[str], keys: tuple[Key, ...]) -> list[Came]:
+    """Send a message to each of these readers, under a sender of theirs, one after the other on one connection."""
     settings = server.relay(server.offering(security="none", speech=speech), window=WINDOW)
-    connection = await connect(settings, "client.example", Timeouts(30, 30, 30, 30, 30))
     signed = prepare(stationery(), keys)
-
-    async def one(name: str) -> Outcome | Trouble:
-        raw = build(signed, reader(f"reader{name}@example.org"))
-        try:
-            return await connection.send(f"bounce{name}@review.example", f"reader{name}@example.org", raw, always)
-        except Trouble as trouble:
-            return trouble
-
+    messages = [
+        Written(
+            f"bounce{name}@review.example",
+            f"reader{name}@example.org",
+            build(signed, reader(f"reader{name}@example.org")),
+        )
+        for name in names
+    ]
+    connection = await connect(settings, "client.example", Timeouts(30, 30, 30, 30, 30))
     assert connection.speech is speech
-    outcomes = await asyncio.gather(*map(one, names))
+    came = await hand_over(connection, Clerk(messages))
     await connection.close()
-    return outcomes
+    return came
 
 
-async def talks(
-    server: Server, speech: Speech, batches: list[list[str]], keys: tuple[Key, ...]
-) -> list[Outcome | Trouble]:
+async def talks(server: Server, speech: Speech, batches: list[list[str]], keys: tuple[Key, ...]) -> list[Came]:
     """The outcomes of batches, each sent on a connection of its own."""
     came = await asyncio.gather(*(talk(server, speech, names, keys) for names in batches))
     return list(itertools.chain.from_iterable(came))
