@@ -41,7 +41,6 @@ smtpd_peername_lookup = no
 smtpd_delay_reject = no
 smtpd_client_connection_count_limit = 0
 smtpd_error_sleep_time = 0
-smtpd_hard_error_limit = 1000
 smtpd_sasl_type = cyrus
 cyrus_sasl_config_path = {folder}/config/sasl
 smtpd_sasl_local_domain = test.example

@@ -57,6 +57,7 @@ SECURE = [
     for n, (security, auth) in enumerate((s, a) for s in ("starttls", "tls") for a in ("", "PLAIN", "LOGIN"))
 ]
 MISTAKEN = [Listener(2521 + n, security=s, certificate="other") for n, s in enumerate(("starttls", "tls"))]
+SPEAKING = [(name, speech) for name in ("postfix", "exim") for speech in Speech] + [("opensmtpd", Speech.PLAIN)]
 LISTENERS = [*SPOKEN, *SECURE, *MISTAKEN]
 
 

@@ -12,7 +12,7 @@ import pytest
 import verifiers
 from desk import until
 from post import prepared, reader, stationery
-from relays import Server
+from relays import SPEAKING, Server
 from talking import Clerk, hand_over
 
 from digest.deliver.dialogue import Speech
@@ -24,11 +24,10 @@ from digest.deliver.talk import Written
 
 WINDOW = 4
 PLACES = {"first": (0,), "middle": (2,), "last": (3,), "all": range(WINDOW), "alternating": (1, 3)}
-SPOKEN = [(name, speech) for name in ("postfix", "exim") for speech in Speech] + [("opensmtpd", Speech.PLAIN)]
 STAGES = ("mail", "rcpt", "data", "body")  # body: after its end
 CASES = [
     (relay, speech, stage)
-    for relay, speech in SPOKEN
+    for relay, speech in SPEAKING
     for stage in STAGES
     if (relay, speech, stage) != ("exim", Speech.CHUNKED, "data")  # it asks that rule before DATA only, not at BDAT
 ]
@@ -105,7 +104,7 @@ def relayed(server: Server, speech: Speech, onward: Mailbox, keys: tuple[Key, ..
     return until("the relayed message", lambda: onward.to(f"reader{names[0]}@example.org"))[0]
 
 
-@pytest.mark.parametrize(("relay", "speech"), SPOKEN)
+@pytest.mark.parametrize(("relay", "speech"), SPEAKING)
 def test_both_signatures_stand_after_the_hop(
     server: Callable[[str], Server],
     onward: Mailbox,
@@ -122,7 +121,7 @@ def test_both_signatures_stand_after_the_hop(
     assert said is None or said[0] == "rsa-sha256=pass"
 
 
-@pytest.mark.parametrize(("relay", "speech"), SPOKEN)
+@pytest.mark.parametrize(("relay", "speech"), SPEAKING)
 def test_exim_verifies_both_signatures_after_the_hop(
     server: Callable[[str], Server], onward: Mailbox, keys: tuple[Key, ...], relay: str, speech: Speech
 ) -> None:

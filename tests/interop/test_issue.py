@@ -1,4 +1,4 @@
-"""An issue through real relays: every kind of TLS and log-in; whom we do not trust, and who does not trust us."""
+"""An issue through real relays: every kind of TLS and log-in; those we do not trust, and those that tire of us."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from desk import until
 from office import open_office, rows
 from post import LINKS, config
-from relays import HOSTS, LISTENERS, MISTAKEN, SECURE, Listener, Server
+from relays import HOSTS, LISTENERS, MISTAKEN, SECURE, SPEAKING, Listener, Server
 from sqlalchemy import Engine
 
 from digest.config import Config, DkimConfig, RelayConfig
+from digest.deliver.dialogue import Speech
 from digest.deliver.dkim import Key
 from digest.deliver.run import Delivered, Means, deliver, enqueue_issue
 from digest.errors import RelayUnavailable
@@ -61,10 +62,13 @@ def settings(keys: tuple[Key, ...], tmp_path: Path) -> Config:
     return replace(config(), dkim=tuple(signers))
 
 
-def send(engine: Engine, settings: Config, tls: ssl.SSLContext | None, *relays: RelayConfig) -> Delivered:
+def send(
+    engine: Engine, settings: Config, tls: ssl.SSLContext | None, *relays: RelayConfig, until_done: bool = False
+) -> Delivered:
     """Deliver the issue through these relays, trusting only `tls` (default: the system's authorities)."""
     settings = replace(settings, relays=relays)
-    return asyncio.run(deliver(engine, settings, LINKS, issue_id=12, means=Means(tls=tls)))
+    sent = deliver(engine, settings, LINKS, issue_id=12, until_done=until_done, means=Means(tls=tls))
+    return asyncio.run(sent)
 
 
 def audience(engine: Engine, settings: Config, case: str) -> list[str]:
@@ -163,3 +167,27 @@ def test_a_wrong_password_loses_nothing(
         assert "wrong-password" not in reason
     send(engine, settings, trusting, *(server.relay(one, name=str(one)) for one in listeners))
     assert states(engine) == THROUGH
+
+
+@pytest.mark.parametrize(("relay", "speech"), SPEAKING)
+def test_a_relay_that_tires_of_one_connection_loses_nobody(
+    engine: Engine,
+    settings: Config,
+    server: Callable[[str], Server],
+    onward: Mailbox,
+    relay: str,
+    speech: Speech,
+) -> None:
+    # Postfix hangs up (421) after 20 errors, Exim after 10 commands that mail nothing: more of both than that.
+    readers = [f"tired.{relay}.{speech}.{n}-rcpt{5 if n % 2 else 2}@example.org" for n in range(60)]
+    open_office(engine, readers)
+    enqueue_issue(engine, settings, 12, datetime.now(UTC))
+    listener = server(relay).offering(security="none", speech=speech)
+    told = send(engine, settings, None, server(relay).relay(listener, connections=1), until_done=True)
+    found = rows(engine)
+    assert [str(found[address].state) for address in readers] == ["sent", "failed"] * 30
+    assert told.counts["failed"] == 30
+    taken = readers[::2]
+    until("relayed messages", lambda: all(map(onward.to, taken)))
+    assert all(len(onward.to(address)) == 1 for address in taken)
+    assert not any(map(onward.to, readers[1::2]))
