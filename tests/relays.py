@@ -153,6 +153,13 @@ def jail(name: str, users: dict[str, int]) -> Iterator[Path]:
         (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
         (root / "etc/resolv.conf").write_text(f"nameserver {HOSTS['exim']}\noptions timeout:1 attempts:1\n")
+        probe = subprocess.run(
+            ["chroot", root, "/usr/libexec/opensmtpd/encrypt", "x"], capture_output=True, check=False
+        )
+        if probe.returncode:
+            pytest.skip(
+                f"{name} can't run here: this machine lets nobody change the root folder, or run what is in /tmp"
+            )
         try:
             yield root
         finally:
