@@ -95,16 +95,15 @@ def next_slice(
     *,
     issue_id: int | None = None,
     urgent: bool = False,
-    mine: Collection[int] = (),
+    abandoned: Collection[int] = (),
 ) -> tuple[Hold, list[Work]] | None:
     """The most urgent due slice that nobody holds, with its due rows claimed; None if there is none.
 
     Rows that its last holder had handed over and not settled become pending or held by the policy `unknown`
-    ("resend" or "hold"). With `urgent`, letters only. The slices `mine` are being worked off by the caller, who takes
-    none of them again however late their renewal is or wherever the clock was set. Rows of a cancelled issue, and of
-    a slice past its end, are skipped here.
+    ("resend" or "hold"). With `urgent`, letters only. Of held slices those that are `abandoned` are
+    taken. Rows of a cancelled issue, and of a slice past its end, are skipped here.
     """
-    found = _free_slice(session, now, issue_id, 1 if urgent else 0, mine)
+    found = _free_slice(session, now, issue_id, 1 if urgent else 0, abandoned)
     if found is None:
         return None
     hold = _take(session, found, holder, now)
@@ -122,7 +121,7 @@ def next_slice(
 
 
 def _free_slice(
-    session: Session, now: datetime, issue_id: int | None, priority: int, mine: Collection[int]
+    session: Session, now: datetime, issue_id: int | None, priority: int, abandoned: Collection[int]
 ) -> Row[Any] | None:
     # A cancelled issue's slices are taken too, to have their rows skipped; a paused one's are not.
     flowing = and_(_i.c.state.in_(FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
@@ -134,7 +133,7 @@ def _free_slice(
             _s.c.done.is_(False),
             _s.c.due_at <= now,
             _s.c.priority >= priority,
-            or_(_s.c.holder.is_(None), and_(_s.c.lease_until < now, _s.c.id.not_in(mine))),
+            or_(_s.c.holder.is_(None), _s.c.id.in_(abandoned)),
             or_(_s.c.issue_id.is_(None), ready),
             *wanted,
         )
@@ -192,6 +191,12 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
         .order_by(_d.c.id)
     ).all()
     return [Work(hold, *row) for row in rows]
+
+
+def leases(session: Session) -> dict[int, datetime]:
+    """The ends of the leases of all held slices; `leases.Watch` tells which of them are abandoned."""
+    held = select(_s.c.id, _s.c.lease_until).where(_s.c.holder.is_not(None), _s.c.lease_until.is_not(None))
+    return {row.id: row.lease_until for row in session.execute(held)}
 
 
 def holders(session: Session) -> list[str]:
