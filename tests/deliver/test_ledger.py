@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import Session
 
 from digest import db
-from digest.deliver import filling, handing, ledger, retry
+from digest.deliver import filling, handing, ledger, reporting, retry
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.leases import Watch
 from digest.deliver.ledger import MOVES, OPEN, Work
@@ -193,6 +193,38 @@ def test_what_a_dead_process_held_is_freed(sending: Engine) -> None:
         assert not ledger.renew(session, hold, AT)
     taken, again = take(sending, "b")
     assert (taken.fence, len(again)) == (hold.fence + 1, len(works))
+
+
+def test_the_status_is_what_the_rows_say_at_every_step(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "SLICE", 4)
+    open_office(engine, 12)
+
+    def counted() -> dict[str, int]:
+        with db.reading(engine) as session:
+            found = Counter(session.execute(select(table(Delivery).c.state)).scalars())
+            assert dict(reporting.status(session, 12)) == {state.value: found[state] for state in DeliveryState}
+        return {state: count for state, count in found.items() if count}
+
+    enqueue_issue(engine, config(), 12, AT)
+    assert counted() == {"pending": 12}
+    hold, works = take(engine, "a")
+    assert counted() == {"pending": 8, "claimed": 4}
+    with db.writing(engine) as session:
+        assert hand(session, works[0]).handed
+        assert hand(session, works[1]).handed
+        assert settle(session, works[0])
+    assert counted() == {"pending": 8, "claimed": 2, "handed": 1, "sent": 1}
+    with db.writing(engine) as session:
+        assert ledger.release(session, hold, AT)
+    assert counted() == {"pending": 10, "handed": 1, "sent": 1}
+    again, _ = take(engine, "b", unknown="hold")
+    assert (again.slice_id, again.fence) == (hold.slice_id, 2)
+    with db.writing(engine) as session:
+        assert ledger.release(session, again, AT)
+    assert counted() == {"pending": 10, "held": 1, "sent": 1}
+    with db.writing(engine) as session:
+        assert ledger.decide_held(session, works[1].id, DeliveryState.FAILED, AT)
+    assert counted() == {"pending": 10, "failed": 1, "sent": 1}
 
 
 def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
