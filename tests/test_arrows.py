@@ -30,7 +30,7 @@ LAYERS = [
     ["digest.deliver"],
     ["digest.wiring"],
     ["digest.staff", "digest.adoption"],
-    ["digest.enqueuing"],
+    ["digest.enqueuing", "digest.doctor"],
     ["digest.pipeline"],
     ["digest.schedule", "digest.web"],
     ["digest.demo"],
@@ -85,6 +85,9 @@ PURE = {
     "digest.deliver.lint",
     "digest.deliver.replies",
     "digest.deliver.retry",
+    "digest.doctor.findings",
+    "digest.doctor.records",
+    "digest.doctor.settings",
     "digest.slots",
     "digest.timetable",
 }
