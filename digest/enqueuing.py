@@ -11,9 +11,10 @@ from sqlmodel import Session, select
 from digest import db, staff
 from digest.compose import rows
 from digest.deliver import run as delivering
+from digest.deliver.progress import Watcher, unwatched
 from digest.errors import DigestError, IllegalMove, Stopped
 from digest.models import Issue, IssueState
-from digest.stopping import Progress, quiet, stopping
+from digest.stopping import stopping
 from digest.wiring import App
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ LOOK_S = 15.0  # how often who delivers for ever looks for issues that were cut 
 _CUT_OFF = "It was frozen, cut off, and is late by more than the grace: decide whether it still goes."
 
 
-def enqueue(app: App, issue_id: int, *, progress: Progress = quiet) -> Issue:
+def enqueue(app: App, issue_id: int, *, progress: Watcher = unwatched) -> Issue:
     """Write the deliveries of a frozen issue, from where an earlier attempt was cut off."""
     delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress)
     with db.reading(app.engine) as session:
@@ -34,14 +35,14 @@ async def keep(app: App, stop: asyncio.Event) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         try:
-            await asyncio.to_thread(finish, app, None, stop, quiet)
+            await asyncio.to_thread(finish, app, None, stop, unwatched)
         except Stopped:
             return
         except DigestError as error:
             log.warning("a frozen issue could not be put on its way and will be tried again: %s", error)
 
 
-def finish(app: App, issue_id: int | None, stop: asyncio.Event, progress: Progress) -> None:
+def finish(app: App, issue_id: int | None, stop: asyncio.Event, progress: Watcher) -> None:
     """What was frozen when its process died is enqueued; what should have left too long ago is held instead (Z-07)."""
     with db.reading(app.engine) as session:
         frozen = session.exec(select(Issue).where(Issue.state == IssueState.FROZEN)).all()

@@ -30,11 +30,13 @@ from digest.compose.run import Composed, Slot
 from digest.deliver import reporting
 from digest.deliver import run as delivering
 from digest.deliver.message import Stationery, standing_headers
+from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.run import Delivered
 from digest.deliver.seats import run as seats
+from digest.deliver.sender import stationery
 from digest.errors import ConfigError, DigestError, IllegalMove, NeedsDecision, NothingToDo
 from digest.models import Issue, IssueState, Variant, people
-from digest.stopping import Progress, quiet, stopping, unless_stopped
+from digest.stopping import stopping, unless_stopped
 from digest.wiring import App
 from subscribers import audience
 
@@ -72,7 +74,7 @@ class Published:
 
 
 async def gather(
-    app: App, *, only: Collection[str] | None = None, force: bool = True, progress: Progress = quiet
+    app: App, *, only: Collection[str] | None = None, force: bool = True, progress: Watcher = unwatched
 ) -> GatherReport:
     """Look at the sources that are due (with `force` at all that are not gone or off) and store what is new."""
     # The process that delivers has no business with feeds: what reads them is loaded where it is used.
@@ -95,7 +97,7 @@ def write_intro(app: App, issue_id: int, intro: str) -> Composed:
     return composing.amend(app.engine, app.config, app.links, issue_id, app.clock(), change)
 
 
-async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Progress = quiet) -> Composed:
+async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Watcher = unwatched) -> Composed:
     """Gather, and compose the issue for staff to look at; who is to be told is told."""
     await gather(app, progress=progress)
     composed = await asyncio.to_thread(compose, app, edition_id, slot)
@@ -109,7 +111,7 @@ async def publish(
     *,
     agree: Callable[[Audience], None] | None = None,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Published:
     """The whole path by hand; `agree` looks at the audience before anything is fixed, and raises to stop there.
 
@@ -133,7 +135,7 @@ async def prepare(
     *,
     agree: Callable[[Audience], None] | None = None,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Published:
     """Everything but the delivery: afterwards the issue is on its way, or skipped as thin.
 
@@ -180,7 +182,7 @@ def audience_of(app: App, issue_id: int) -> Audience:
         return Audience(audience.size(session, edition.list), reporting.last_audience(session, issue.edition_id))
 
 
-def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progress: Progress = quiet) -> Issue:
+def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progress: Watcher = unwatched) -> Issue:
     """The issue, frozen if it was approved, with its deliveries written; from then on it is sent by whoever delivers.
 
     NeedsDecision when the content is not what was approved any more (the issue is a draft again), when it can't go
@@ -214,7 +216,7 @@ async def deliver(
     until_done: bool = False,
     forever: bool = False,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Delivered:
     """Send what is due, of one issue or all, after writing the rows of issues that were cut off while they were frozen.
 
@@ -250,7 +252,7 @@ async def send(
     *,
     agree: Callable[[Audience], None] | None = None,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Published:
     """Send one issue by hand: an approved one, one that was cut off, or a held one, which asking for it approves.
 
@@ -322,7 +324,7 @@ def stationery_of(app: App, issue_id: int) -> tuple[Stationery, tuple[str, ...],
         edition = rows.edition_of(session, issue.edition_id)
         if issue.inputs is not None:
             kept = session.exec(select(Variant).where(Variant.issue_id == issue_id, Variant.key == "")).one()
-            return delivering.stationery(kept), (), edition.list
+            return stationery(kept), (), edition.list
         press = _press(app, session, issue, app.clock())
     content = composing.current(app.engine, app.config, app.links, issue_id).content
     if content is None:

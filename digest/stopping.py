@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from digest.deliver.progress import Going, Watcher
 from digest.errors import Stopped
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int | None], None]
-
-
-def quiet(label: str, done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
 
 
 async def unless_stopped(stop: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T:
@@ -32,11 +28,11 @@ async def unless_stopped(stop: asyncio.Event | None, work: Coroutine[Any, Any, T
         await asyncio.gather(working, told, return_exceptions=True)
 
 
-def stopping(progress: Progress, stop: asyncio.Event | None, issue_id: int) -> Progress:
+def stopping(progress: Watcher, stop: asyncio.Event | None, issue_id: int) -> Watcher:
     """`progress`, that raises Stopped between two chunks of an audience once `stop` is set."""
 
-    def report(label: str, done: int, total: int | None) -> None:
-        progress(label, done, total)
+    def report(label: str, done: int, total: int | None, going: Going | None = None) -> None:
+        progress(label, done, total, going)
         if stop is not None and stop.is_set():
             raise Stopped(
                 f"stopped after {done:,} deliveries of issue {issue_id} were written, before the first was sent: "

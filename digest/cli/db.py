@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
+    from digest.deliver.progress import Watcher
+
 app = frame.noun("The database: upgrade, backup.")
 
 _PAGES = 1000  # of 4 KB; between two steps others may write
@@ -75,14 +77,14 @@ def backup(
     here.out({"file": str(file.absolute()), "bytes": size}, f"Wrote {file}, {size:,} bytes.")
 
 
-def _copy(engine: Engine, to: Path, progress: frame.Progress) -> None:
+def _copy(engine: Engine, to: Path, progress: Watcher) -> None:
     if engine.dialect.name == "sqlite":
         _copy_sqlite(Path(str(engine.url.database)), to, progress)
     else:
         _dump_postgresql(engine.url, to)
 
 
-def _copy_sqlite(source: Path, to: Path, progress: frame.Progress) -> None:
+def _copy_sqlite(source: Path, to: Path, progress: Watcher) -> None:
     import sqlite3
     from contextlib import closing
 
