@@ -85,7 +85,12 @@ def check_no_copy(engine: Engine, config: Config) -> None:
 
 def refusal(found: Standing) -> str:
     """Why nothing is sent, and what to do about it, in one sentence."""
-    return f"nothing is sent from this database before `digest adopt`: {found.refusal}"
+    return refusal_of(found.refusal)
+
+
+def refusal_of(why: str) -> str:
+    """The same, of the reason alone."""
+    return f"nothing is sent from this database before `digest adopt`: {why}"
 
 
 def adopt(engine: Engine, config: Config, now: datetime, also: Callable[[Session, Standing], None]) -> Standing:
