@@ -103,7 +103,7 @@ def send(
     """
     from digest import pipeline
     from digest.cli import publish
-    from digest.cli.running import until_signalled
+    from digest.cli.running import say_what_is_left, until_signalled
 
     here = frame.of(ctx)
     with here.app() as app, here.progress() as progress:
@@ -113,7 +113,9 @@ def send(
             publish.agree(here, audience, yes)
 
         async def sending(stop: asyncio.Event) -> Published:
-            return await pipeline.send(app, chosen, agree=agree, stop=stop, progress=progress)
+            done = await pipeline.send(app, chosen, agree=agree, stop=stop, progress=progress)
+            say_what_is_left(here, app, chosen, stop)
+            return done
 
         published = until_signalled(sending)
     here.out(publish.plain(published), publish.human(published))

@@ -51,15 +51,21 @@ def follow(session: Session, issue_id: int, now: datetime) -> Following:
     """How the issue is doing at `now`."""
     its = _d.c.issue_id == issue_id
     number = func.count()
-    left = select(number).where(its, _d.c.state.in_(ledger.OPEN))
     lately = select(number).where(its, _d.c.state == DeliveryState.SENT, _d.c.settled_at > now - _MINUTE)
     retry = select(func.min(_d.c.next_try_at)).where(its, _d.c.state.in_(ledger.OPEN))
     return Following(
-        int(session.execute(left).scalar_one()),
+        left(session, issue_id),
         int(session.execute(lately).scalar_one()),
         session.execute(retry).scalar_one(),
         tuple(reason for state in _EXPLAINED for reason in _reasons(session, issue_id, state)),
     )
+
+
+def left(session: Session, issue_id: int | None) -> int:
+    """How many deliveries are not settled yet: of one issue, or of all that there are."""
+    wanted = [] if issue_id is None else [_d.c.issue_id == issue_id]
+    counted = select(func.count()).where(_d.c.state.in_(ledger.OPEN), *wanted)
+    return int(session.execute(counted).scalar_one())
 
 
 def _reasons(session: Session, issue_id: int, state: str) -> list[Reason]:
