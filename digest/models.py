@@ -27,6 +27,7 @@ __all__ = [
     "IssueState",
     "Override",
     "Placement",
+    "Seat",
     "Sighting",
     "Slice",
     "Source",
@@ -50,6 +51,22 @@ class Instance(SQLModel, table=True):
     message_key: bytes = Field(sa_type=LargeBinary)  # Message-IDs: deterministic, tell nothing (F-08, F-09)
     suppression_key: bytes = Field(sa_type=LargeBinary)  # addresses that must stay away, after erasure too
     created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Seat(SQLModel, table=True):
+    """A place that mail is sent from: one machine with this very database. A copy finds itself in none of them."""
+
+    __tablename__: ClassVar[str] = "seat"
+    __table_args__ = (UniqueConstraint("machine", "database"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    machine: str  # keyed fingerprints, that tell nothing
+    database: str  # of where the database lies; "copy:ID" in what `digest db backup` wrote, which is nowhere
+    site: str = ""  # of [web] public_url; "" while it leads to this machine only
+    host: str = ""  # the machine's name, for people
+    epoch: int = 0  # how often senders started and stopped here; a file beside the database knows it, too
+    adopted_at: datetime = Field(sa_type=UtcDateTime)
+    seen_at: datetime = Field(sa_type=UtcDateTime)  # when a sender last started or stopped
 
 
 class SourceState(StrEnum):
