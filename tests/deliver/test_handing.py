@@ -23,7 +23,7 @@ from digest.deliver.ledger import S, Work
 from digest.deliver.run import enqueue_issue
 from digest.errors import DatabaseUnavailable
 from digest.models import Delivery, Issue, IssueState, Slice, table
-from subscribers.models import Subscription
+from subscribers.models import MailingList, Subscription
 
 PEOPLE = 6
 LATER = AT + timedelta(minutes=1)
