@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,8 +20,6 @@ from digest.deliver import handing, ledger
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.ledger import S, Work
 from digest.deliver.run import enqueue_issue
-from digest.deliver.writer import Writer
-from digest.errors import DatabaseUnavailable
 from digest.models import Delivery, Issue, IssueState, Slice, table
 from subscribers.models import Subscription
 
@@ -188,53 +185,6 @@ def test_rows_of_several_slices_and_holders_go_in_one_batch(engine: Engine) -> N
         swapped = [replace(works[0], hold=works[1].hold), *works[1:]]
         said = handing.hand(session, [Leave(work, "r", AT) for work in swapped])
     assert [verdict.handed for verdict in said] == [False, True, True]
-
-
-def test_the_writer_answers_each_and_keeps_the_order(engine: Engine) -> None:
-    seen: list[object] = []
-
-    def double(session: Session, numbers: Sequence[int]) -> list[int]:
-        seen.append(list(numbers))
-        return [number * 2 for number in numbers]
-
-    async def ask() -> list[object]:
-        async with Writer(engine) as writer:
-            return await asyncio.gather(
-                writer.together(double, 1),
-                writer.together(double, 2),
-                writer.do(lambda session: seen.append("alone")),
-                writer.together(double, 3),
-            )
-
-    assert asyncio.run(ask()) == [2, 4, None, 6]
-    assert seen == [[1, 2], "alone", [3]]
-
-
-def test_one_bad_request_fails_alone_and_a_database_in_trouble_fails_all(engine: Engine) -> None:
-    runs = 0
-
-    def careful(session: Session, numbers: Sequence[int]) -> list[int]:
-        nonlocal runs
-        runs += 1
-        if 13 in numbers:
-            raise ValueError("not this one")
-        if 0 in numbers:
-            raise DatabaseUnavailable("gone")
-        return list(numbers)
-
-    async def ask(*numbers: int) -> list[object]:
-        async with Writer(engine) as writer:
-            writer.hurry()
-            asked = [writer.together(careful, number) for number in numbers]
-            return [
-                type(one).__name__ if isinstance(one, Exception) else one
-                for one in await asyncio.gather(*asked, return_exceptions=True)
-            ]
-
-    assert asyncio.run(ask(1, 13, 2)) == [1, "ValueError", 2]
-    runs = 0
-    assert asyncio.run(ask(1, 0, 2)) == ["DatabaseUnavailable"] * 3
-    assert runs == 1
 
 
 def test_who_leaves_between_two_of_a_batch_gets_nothing(claimed: tuple[Engine, list[Work]]) -> None:
