@@ -19,6 +19,7 @@ from subscribers.columns import UtcDateTime, table
 __all__ = [
     "Appearance",
     "Article",
+    "DayUse",
     "Delivery",
     "DeliveryState",
     "Edition",
@@ -27,8 +28,11 @@ __all__ = [
     "IssueState",
     "Override",
     "Placement",
+    "Pulse",
+    "RelayState",
     "Sighting",
     "Slice",
+    "SlowedDomain",
     "Source",
     "SourceState",
     "Variant",
@@ -327,3 +331,52 @@ class Delivery(SQLModel, table=True):
     code: int | None = None
     enhanced: str | None = None
     reason: str | None = None
+
+
+class RelayState(SQLModel, table=True):
+    """How a relay stands, or one recipient domain ("": the relay) behind it: mail flows while it has no cause."""
+
+    __tablename__: ClassVar[str] = "relay_state"
+
+    relay: str = Field(primary_key=True, max_length=64)
+    domain: str = Field(default="", primary_key=True)
+    by_hand: bool = False
+    cause: str = ""
+    said: str = ""
+    since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    retry_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failures: int = 0
+    version: int = 1  # one more with every change, so that senders and people see each other's
+
+
+class DayUse(SQLModel, table=True):
+    """How many messages of a day (UTC) a relay has had, or (relay "") a recipient domain; parts that senders hold are
+    counted as had."""
+
+    __tablename__: ClassVar[str] = "day_use"
+
+    relay: str = Field(primary_key=True, max_length=64)
+    domain: str = Field(primary_key=True)
+    day: str = Field(primary_key=True, max_length=10)
+    used: int = 0
+
+
+class SlowedDomain(SQLModel, table=True):
+    """A recipient domain that asked for less, and the rate it gets."""
+
+    __tablename__: ClassVar[str] = "slowed_domain"
+
+    domain: str = Field(primary_key=True)
+    rate: float
+    ceiling: float
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Pulse(SQLModel, table=True):
+    """A sender that is at work: those seen of late share the limits."""
+
+    __tablename__: ClassVar[str] = "pulse"
+
+    sender: str = Field(primary_key=True)
+    seen_at: datetime = Field(sa_type=UtcDateTime)
+    over: bool = False  # it has stopped

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from digest.deliver.breaker import Standing
 from digest.deliver.jobs import Jobs
-from digest.deliver.pace import Allowance, Slowed
+from digest.deliver.pace import Allowance, Bucket, Slowed
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ def slow(jobs: Jobs, kept: Mapping[str, Slowed], now: float) -> None:
         jobs.domain(name, now).tempo.restore(rate, now)
 
 
+def refill(jobs: Jobs, idle_s: float) -> None:
+    """Buckets hold what their rate gave while nobody was at work, `idle_s` seconds: a restart is no refill."""
+    for bucket in _buckets(jobs):
+        bucket.level = min(bucket.level, idle_s * bucket.rate)
+
+
+def limits(jobs: Jobs) -> bool:
+    """Whether there is a rate that several senders would share."""
+    return any(True for _ in _buckets(jobs))
+
+
 def share(jobs: Jobs, senders: int, now: float, *, late: float = 0.0) -> None:
     """So many senders share the limits. One that comes late waits `late` seconds for the others to hear of it."""
     if senders != jobs.senders:
@@ -63,9 +74,8 @@ def share(jobs: Jobs, senders: int, now: float, *, late: float = 0.0) -> None:
             if domain.per_second:
                 domain.tempo.share(domain.per_second / senders, now)
     if late:
-        for bucket in [way.bucket for way in jobs.ways] + [domain.tempo.bucket for domain in jobs.domains]:
-            if bucket is not None:
-                bucket.level = -late * bucket.rate
+        for bucket in _buckets(jobs):
+            bucket.level = -late * bucket.rate
 
 
 def wishes(jobs: Jobs, now: float) -> list[Wish]:
@@ -93,6 +103,12 @@ def unused(jobs: Jobs) -> list[Wish]:
         for relay, domain, allowance in _limited(jobs)
         if allowance.left > 0
     ]
+
+
+def _buckets(jobs: Jobs) -> Iterator[Bucket]:
+    for bucket in (*(way.bucket for way in jobs.ways), *(domain.tempo.bucket for domain in jobs.domains)):
+        if bucket is not None:
+            yield bucket
 
 
 def _limited(jobs: Jobs) -> Iterator[tuple[str, str, Allowance]]:

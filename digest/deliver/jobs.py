@@ -2,7 +2,7 @@
 
 Letters go first. Issues take turns by recipient domain, so that none stands in another's way; a domain that is paced or
 paused is passed over, and what can't go soon is given back to the ledger (`blocked`). All in memory, on one thread, no
-clock: instants are seconds since 1970, given as arguments. Every message taken ends in `heard` or `back`.
+clock: instants are seconds since 1970, given as arguments. Every message taken ends in `heard`, `back` or `drop`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Jobs:
         self._naps: list[tuple[float, int, Lane]] = []  # lanes whose domain is paced, by when they may go on
         self._count = itertools.count()
         self.senders = 1  # that share the limits
-        self._heard_at = now
+        self._heard_at = self._tidied = now
         self._health = Health(first_s, self.reroute)
         for one in pace:
             self.domain(one.domains[0], now)
@@ -55,23 +55,17 @@ class Jobs:
 
     def back(self, work: Work) -> None:
         """It was not tried, or the relay surely did not take it: it is the next one of its kind again."""
-        lane, way = self._land(work)
-        self._health.tried(way, lane.domain)
-        lane.domain.taken -= 1
-        if lane.domain.tempo.bucket is not None:
-            lane.domain.tempo.bucket.give_back()
-        if way.bucket is not None:
-            way.bucket.give_back()
-        for allowance in (way.allowance, lane.domain.allowance):
-            if allowance is not None:
-                allowance.left += 1
-        lane.route.count(way, -1)
+        lane = self._undone(work)
         if work.kind != "issue":
             lane.route.letters.appendleft((lane, work))
             return
         lane.works.appendleft(work)
         if not lane.ringed:
             self._ring(lane, first=True)
+
+    def drop(self, work: Work) -> None:
+        """It was not tried, and is not wanted any more."""
+        self._undone(work)
 
     def take(self, relay: str, now: float, *, letters_only: bool = False) -> Work | None:
         """The next message that may go over this relay now, if there is one."""
@@ -112,18 +106,18 @@ class Jobs:
             times += [at - now for lane in route.ring if (at := self._retry_at(lane, way))]
         return max(_SHARE_POLL_S, min(times)) if times else None
 
-    def heard(self, relay: str, work: Work, outcome: Outcome, now: float) -> Judgement:
+    def heard(self, work: Work, outcome: Outcome, now: float) -> Judgement:
         """What came of a message that was taken, and what is to be kept of it."""
         lane, way = self._land(work)
         domain = lane.domain
         domain.heard_at = self._heard_at = now
-        if isinstance(outcome, Accepted):
+        if type(outcome) is Accepted:
             if domain.most < domain.cap:
                 domain.most += 1
             if domain.tempo.slowed is not None:
                 domain.tempo.recover(now)
             self._health.well(way, domain)
-        elif isinstance(outcome, Deferred) or (isinstance(outcome, Refused) and outcome.tried):
+        elif isinstance(outcome, Deferred | Refused) and outcome.tried:
             judged = self._health.weigh(way, domain, work.attempts, outcome, now)
             self._health.tried(way, domain)
             return judged
@@ -157,13 +151,18 @@ class Jobs:
         self._tidy(now)
         return found
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anything waits that is not known to be held up."""
+        return any(route.ring or route.letters for route in self._routes.values())
+
     def flows(self, now: float) -> bool:
         """Whether any relay could be given mail of an issue now, or within a minute."""
         return any((way.until(now) or 0.0) - now <= SOON_S and not way.breaker.standing.by_hand for way in self.ways)
 
-    def hopeless(self) -> str:
+    def hopeless(self, now: float) -> str:
         """Why no relay can be used, in a sentence for each, when that will not pass by itself soon; else ""."""
-        if self._ways and not all(way.breaker.serious for way in self.ways):
+        if any(not way.hopeless(now) for way in self.ways):
             return ""
         said = [sentence(way.name, "", way.breaker.standing) for way in self.ways]
         return "; ".join(said) or "there is no relay"
@@ -259,11 +258,24 @@ class Jobs:
             way.breaker.trying = True
         if domain.breakers and (breaker := domain.breakers.get(way.name)) and breaker.shut:
             breaker.trying = True
-        self._out[work.id] = (lane, way)
+        self._out[id(work)] = (lane, way)  # its row may be in the queue again, under another hold
         return work
 
+    def _undone(self, work: Work) -> Lane:
+        lane, way = self._land(work)
+        self._health.tried(way, lane.domain)
+        lane.domain.taken -= 1
+        for bucket in (way.bucket, lane.domain.tempo.bucket):
+            if bucket is not None:
+                bucket.give_back()
+        for allowance in (way.allowance, lane.domain.allowance):
+            if allowance is not None:
+                allowance.left += 1
+        lane.route.count(way, -1)
+        return lane
+
     def _land(self, work: Work) -> tuple[Lane, Way]:
-        lane, way = self._out.pop(work.id)
+        lane, way = self._out.pop(id(work))
         lane.domain.flying -= 1
         if lane.domain.parked:
             self.unpark(lane.domain)
@@ -330,6 +342,9 @@ class Jobs:
         return breaker.standing.retry_at if breaker and breaker.shut and not breaker.trying else 0.0
 
     def _tidy(self, now: float) -> None:
+        if now < self._tidied:  # the clock was set back: what naps by it would sleep too long
+            self._wake(float("inf"))
+        self._tidied = now
         # Lists have tens of thousands of domains: what there is nothing to remember of is forgotten.
         for name, domain in list(self._domains.items()):
             lanes = [lane for route in self._routes.values() if (lane := route.lanes.get(name))]

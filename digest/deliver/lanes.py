@@ -19,6 +19,7 @@ _FIRST = 2  # messages under way to a domain that has not answered yet (slow sta
 _UNBOUNDED = 10_000
 _SILENCE_S = 2.0  # a domain that has not answered for so long, while others have, gets no more until it does
 _PATIENCE_S = 10.0  # nor one that has not for so long, whatever others do
+_MARKED_S = 5.0
 _SLACK = 8  # messages of the smallest weight that a relay may be ahead of its share
 
 
@@ -78,7 +79,7 @@ class Domain:
     def roll(self, now: float) -> bool:
         """Look at it once in a while; False if nothing has to be remembered of it."""
         at, taken = self.mark
-        if not now - at < 5.0:
+        if abs(now - at) >= _MARKED_S:
             self.mark = (now, self.taken)
         quiet = self.taken == taken and not self.flying and not self.limited and self.tempo.slowed is None
         return not quiet or any(breaker.struck for breaker in self.breakers.values())
@@ -134,6 +135,12 @@ class Way:
         if self.breaker.shut or (self.allowance is not None and self.allowance.out):
             return False
         return self.bucket is None or not self.bucket.wait(now)
+
+    def hopeless(self, now: float) -> bool:
+        """Whether a person is needed, or it has failed again and again, and no try is under way or due."""
+        standing = self.breaker.standing
+        waits = standing.by_hand or (standing.retry_at > now and not self.breaker.trying)
+        return self.breaker.serious and waits
 
     def until(self, now: float) -> float | None:
         """When it may be used again, where that is known and not now."""

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from digest import db
 from digest.config import Config
 from digest.deliver import filling, reporting, signing
+from digest.deliver.jobs import Jobs
 from digest.deliver.message import parse_mailbox
 from digest.deliver.pool import Pool
 from digest.deliver.sender import Clock, Progress, Sender, Terms
@@ -93,12 +94,13 @@ async def deliver(
 
     With `until_done` it waits for what is deferred, too. After `stop` no message is begun, open ones finish within ten
     seconds, and all slices are given back. RelayUnavailable, with everything unsent still pending, when no relay can be
-    spoken to and the run is not for ever.
+    used before a person mends or resumes one, and the run is not for ever.
     """
     ehlo = config.mail.ehlo or parse_mailbox(config.mail.sender).domain
     means = means or Means()
     keys = signing.keys(config)
-    pool = Pool(config.relays, ehlo, timeouts=means.timeouts, tls=means.tls)
+    jobs = Jobs(config.relays, config.pace, now=clock().timestamp(), first_s=config.mail.retry_first_s)
+    pool = Pool(config.relays, ehlo, jobs, lambda: clock().timestamp(), timeouts=means.timeouts, tls=means.tls)
     terms = Terms(issue_id, until_done, forever, means.dice)
     async with Writer(engine) as writer:
         sender = Sender(config, links, terms, writer, pool, clock, progress, keys=keys)

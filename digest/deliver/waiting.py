@@ -15,11 +15,12 @@ _GRAIN_S = 5.0  # turns are given out in steps of this, so that a slice comes ba
 
 @dataclass(frozen=True)
 class Waiting:
-    """A message that can't go before `until`, and why."""
+    """A message that can't go before `until`, and why; a paced one goes then, in its turn."""
 
     work: Work
     until: float
     why: str
+    paced: bool = False
 
 
 def emptied(lane: Lane) -> list[Work]:
@@ -112,6 +113,6 @@ def _booked(lane: Lane, rate: float, now: float) -> list[Waiting]:
     why = f"{domain.name} gets {rate:g} messages a second: it waits for its turn"
     for work in works[kept:]:
         turn += 1 / rate
-        found.append(Waiting(work, -(-turn // _GRAIN_S) * _GRAIN_S, why))
+        found.append(Waiting(work, -(-turn // _GRAIN_S) * _GRAIN_S, why, paced=True))
     domain.booked = turn
     return found

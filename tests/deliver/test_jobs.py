@@ -58,7 +58,7 @@ def drain(jobs: Jobs, now: float = NOW, name: str = "main", outcome: Outcome = O
     found = []
     while one := jobs.take(name, now):
         found.append(one.address)
-        jobs.heard(name, one, outcome, now)
+        jobs.heard(one, outcome, now)
     return found
 
 
@@ -90,7 +90,7 @@ def test_a_domain_begins_slowly_and_grows_with_every_message_taken() -> None:
     assert len(under_way) == 2
     assert jobs.ready_in("main", NOW) is None
     for one in under_way:
-        jobs.heard("main", one, OK, NOW)
+        jobs.heard(one, OK, NOW)
     assert len(taken(jobs, 10)) == 4
 
 
@@ -120,7 +120,7 @@ def test_shares_follow_the_weights_while_both_have_room() -> None:
         name = dice.choice("ab")
         if one := jobs.take(name, now):
             taken[name] += 1
-            jobs.heard(name, one, OK, now)
+            jobs.heard(one, OK, now)
     assert taken["a"] / taken["b"] == pytest.approx(3.0, rel=0.05)
 
 
@@ -181,7 +181,7 @@ def test_a_policy_storm_pauses_that_domain_alone_after_five() -> None:
             break
         one = under_way.pop(0)
         gmail = one.address.endswith("@gmail.com")
-        judged = jobs.heard("main", one, said("550 5.7.26 unauthenticated") if gmail else OK, NOW)
+        judged = jobs.heard(one, said("550 5.7.26 unauthenticated") if gmail else OK, NOW)
         assert judged.waits == gmail
     assert attempts["gmail.com"] <= 5 + connections
     assert sum(attempts.values()) - attempts["gmail.com"] == 200
@@ -197,11 +197,11 @@ def test_a_storm_in_mid_run_ends_with_what_was_under_way() -> None:
     jobs = queue(works=[work(n, f"r{n}@gmail.com") for n in range(1000)])
     for _ in range(100):
         if one := jobs.take("main", NOW):
-            jobs.heard("main", one, OK, NOW)
+            jobs.heard(one, OK, NOW)
     under_way = taken(jobs, 16)
     assert len(under_way) == 16
     for one in under_way:
-        jobs.heard("main", one, said("421 4.7.32 not aligned"), NOW)
+        jobs.heard(one, said("421 4.7.32 not aligned"), NOW)
     assert jobs.take("main", NOW) is None
 
 
@@ -221,14 +221,14 @@ def test_only_what_is_the_recipients_may_fail(line: str, waits: bool) -> None:
     jobs = queue(works=[work(1)])
     one = jobs.take("main", NOW)
     assert one
-    assert jobs.heard("main", one, said(line), NOW).waits == waits
+    assert jobs.heard(one, said(line), NOW).waits == waits
 
 
 def test_a_refusal_that_does_not_say_whom_it_means_is_the_recipients_at_the_third_time() -> None:
     jobs = queue(works=[replace(work(1), attempts=2)])
     one = jobs.take("main", NOW)
     assert one
-    assert not jobs.heard("main", one, said("554 5.7.1 not authorized"), NOW).waits
+    assert not jobs.heard(one, said("554 5.7.1 not authorized"), NOW).waits
 
 
 def test_a_domain_that_asks_for_less_gets_less_and_more_again() -> None:
@@ -237,10 +237,10 @@ def test_a_domain_that_asks_for_less_gets_less_and_more_again() -> None:
     for _ in range(1000):
         now += 0.01
         if one := jobs.take("main", now):
-            jobs.heard("main", one, OK, now)
+            jobs.heard(one, OK, now)
     one = jobs.take("main", now + 0.01)
     assert one
-    judged = jobs.heard("main", one, said("421 4.7.28 unusual rate"), now + 0.01)
+    judged = jobs.heard(one, said("421 4.7.28 unusual rate"), now + 0.01)
     assert (judged.cause, judged.waits) == (Cause.THROTTLED, False)
     slowed = board.slowed(jobs)["gmail.com"]
     assert slowed.rate == pytest.approx(50, rel=0.1)
@@ -307,7 +307,7 @@ def test_a_silent_domain_does_not_fill_all_places() -> None:
             slow += 1
         elif one:
             fast += 1
-            jobs.heard("main", one, OK, now)
+            jobs.heard(one, OK, now)
     assert (slow, fast) == (1, 59)
     given_back = jobs.blocked(now)
     assert len(given_back) == 99
@@ -322,7 +322,7 @@ def test_a_paused_relay_is_tried_with_one_message_and_then_flows() -> None:
     one = jobs.take("main", NOW + 0.5)
     assert one
     assert jobs.take("main", NOW + 0.6) is None
-    jobs.heard("main", one, OK, NOW + 0.7)
+    jobs.heard(one, OK, NOW + 0.7)
     assert len(drain(jobs, NOW + 0.7)) == 9
 
 
@@ -331,7 +331,7 @@ def test_a_person_pauses_and_resumes() -> None:
     board.adopt(jobs, "main", "", Standing(by_hand=True, since=NOW), NOW)
     assert jobs.take("main", NOW + 1e6) is None
     assert jobs.ready_in("main", NOW) is None
-    assert "digest relays resume main" in jobs.hopeless()
+    assert "digest relays resume main" in jobs.hopeless(NOW)
     board.adopt(jobs, "main", "", Standing(), NOW)
     board.adopt(jobs, "gone", "", Standing(), NOW)
     board.adopt(jobs, "main", "d1.example", Standing(by_hand=True, since=NOW), NOW)
@@ -360,7 +360,7 @@ def test_six_hours_of_4xx_cost_few_tries_and_end_soon_after() -> None:
         while one := jobs.take("main", now):
             attempts[one.id] += 1
             well = now >= NOW + 6 * 3600
-            judged = jobs.heard("main", one, OK if well else said("451 4.3.0 later"), now)
+            judged = jobs.heard(one, OK if well else said("451 4.3.0 later"), now)
             if well:
                 sent.add(one.id)
             else:
@@ -406,11 +406,11 @@ def test_whatever_happens_nobody_is_lost_or_given_out_twice(seed: int) -> None:
                 jobs.back(one)
                 queued.add(number)
             elif said_ == "250":
-                jobs.heard(name, one, OK, now)
+                jobs.heard(one, OK, now)
                 done.add(number)
             else:
                 outcome = dice.choice([Unknown("lost"), Withdrawn()]) if said_ == "?" else said(said_)
-                jobs.heard(name, one, outcome, now)
+                jobs.heard(one, outcome, now)
                 waiting[number] = now + 5
         if dice.random() < 0.02:
             jobs.trouble(dice.choice("abc"), "connect", None, "refused", now)
