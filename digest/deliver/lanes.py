@@ -20,6 +20,7 @@ _UNBOUNDED = 10_000
 _SILENCE_S = 2.0  # a domain that has not answered for so long, while others have, gets no more until it does
 _PATIENCE_S = 10.0  # nor one that has not for so long, whatever others do
 _MARKED_S = 5.0
+_ROOM_S = 3.0  # a relay that has not asked for so long has no room
 _SLACK = 8  # messages of the smallest weight that a relay may be ahead of its share
 
 
@@ -179,8 +180,8 @@ class Route:
     def ahead(self, way: Way, now: float) -> bool:
         """Whether this relay has had its share, and another that has room has not.
 
-        Shares are kept where weights differ. A relay that is paused, paced, or has not asked for a second has no room;
-        it is owed nothing for that time.
+        Shares are kept where weights differ. A relay that is paused, paced, or has not asked for three seconds has no
+        room; it is owed nothing for that time.
         """
         mine = self.passed.get(way.name, 0.0)
         behind = False
@@ -188,7 +189,7 @@ class Route:
             if other is way or not other.config.weight:
                 continue
             theirs = self.passed.get(other.name, 0.0)
-            if abs(now - other.asked_at) > 1.0 or not other.free(now):
+            if abs(now - other.asked_at) > _ROOM_S or not other.free(now):
                 self.passed[other.name] = max(theirs, mine)
             elif mine > theirs + self.slack:
                 behind = True

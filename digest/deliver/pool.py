@@ -100,7 +100,10 @@ class _Line:
 
 
 class Pool:
-    """All connections of a sender; `desk` has the messages and hears what became of each; `now` counts seconds since 1970."""
+    """All connections of a sender; `desk` has the messages and hears what became of each.
+
+    `now` tells the seconds since 1970.
+    """
 
     def __init__(
         self,
