@@ -46,7 +46,7 @@ class Jobs:
     def put(self, work: Work, from_domain: str, now: float) -> None:
         """One more, sent in the name of that domain."""
         lane = self._lane(work, from_domain, now)
-        if work.kind != "issue":
+        if work.hold.urgent:
             lane.route.letters.append((lane, work))
             return
         lane.works.append(work)
@@ -56,7 +56,7 @@ class Jobs:
     def back(self, work: Work) -> None:
         """It was not tried, or the relay surely did not take it: it is the next one of its kind again."""
         lane = self._undone(work)
-        if work.kind != "issue":
+        if work.hold.urgent:
             lane.route.letters.appendleft((lane, work))
             return
         lane.works.appendleft(work)

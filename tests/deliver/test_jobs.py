@@ -27,7 +27,8 @@ OK = Accepted(parse_reply([b"250 2.0.0 ok"]))
 
 
 def work(number: int, address: str = "", occasion: str = "issue:12") -> Work:
-    return Work(HOLD, number, occasion, "weekly", 1, f"<{number}@x>", 0, address or f"r{number}@a.example", "", b"")
+    hold = HOLD if occasion.startswith("issue") else replace(HOLD, urgent=True)
+    return Work(hold, number, occasion, "weekly", 1, f"<{number}@x>", 0, address or f"r{number}@a.example", "", b"")
 
 
 def relay(name: str = "main", **how: object) -> RelayConfig:
