@@ -218,6 +218,7 @@ async def deliver(
         stop=stop or asyncio.Event(),
         clock=app.clock,
         progress=progress,
+        alarm=partial(staff.tell, app),
     )
 
 

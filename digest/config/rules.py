@@ -54,7 +54,7 @@ def _pace(config: Config) -> Iterator[str]:
         if one.domains == ():
             yield f"[pace] {number} domains: expected at least one domain, got an empty list"
         elif one.domains and one.per_second is None and one.per_day is None and one.at_once is None:
-            yield f"[pace] {number}: expected per_second, per_day or at_once for {one.domains[0]}, got none of them"
+            yield f"[pace] {number} per_second: expected it, per_day or at_once for {one.domains[0]}, got none of them"
     if config.relays and all(relay.from_domains for relay in config.relays):
         senders = [config.mail.sender, *(one.sender for one in config.lists if one.sender)]
         for sender in senders:

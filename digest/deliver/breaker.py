@@ -40,6 +40,8 @@ PLANS = {
 }
 _FORGIVES = 0.05  # of a policy refusal, with every message that is taken
 _SERIOUS = 3  # failures in a row
+_MENDED = frozenset({Cause.LOG_IN, Cause.RELAYING, Cause.POLICY})  # by a person, not by time
+_DOUBTFUL = frozenset({Cause.TLS, Cause.SENDER})
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Standing:
     since: float = 0.0
     retry_at: float = 0.0
     failures: int = 0
+
+    @property
+    def for_a_person(self) -> bool:
+        """Whether it will not pass before somebody mends it: what a server may say once in error, when said thrice."""
+        return self.cause in _MENDED or (self.cause in _DOUBTFUL and self.failures >= _SERIOUS)
 
     @property
     def closed(self) -> bool:
@@ -146,11 +153,30 @@ def sentence(relay: str, domain: str, standing: Standing) -> str:
     """What is paused, why, until when, and the one command that resumes it; "" if mail flows."""
     if standing.closed:
         return ""
-    which = f"relay {relay}, {domain}" if domain else f"relay {relay}"
-    command = f"digest relays resume {relay}" + (f" --domain {domain}" if domain else "")
+    which, command = _which(relay, domain), _command(relay, domain)
     if standing.by_hand:
         why = f": {standing.said}" if standing.said else ""
         return f"{which}: paused by hand{why}; {command} lets it go on"
     what = _WHAT.get(Cause(standing.cause), standing.cause)
     at = datetime.fromtimestamp(standing.retry_at, UTC).strftime("%H:%M:%S UTC")
     return f'{which}: {what} ("{standing.said}"); tried again at {at}, or at once after {command}'
+
+
+def notice(relay: str, domain: str, standing: Standing) -> tuple[str, str]:
+    """Subject and body (Markdown) of what staff are told of a pause that a person has to mend."""
+    which, what = _which(relay, domain), _WHAT.get(Cause(standing.cause), standing.cause)
+    said = standing.said.replace("`", "'")
+    body = (
+        f"{which[0].upper()}{which[1:]}: {what}.\n\n`{said}`\n\n"
+        "Nobody is marked for it: what could not go out waits, and is tried with one message now and then. "
+        f"When it is mended, this lets all of it go on at once: `{_command(relay, domain)}`"
+    )
+    return f"Mail is paused: {which}", body
+
+
+def _which(relay: str, domain: str) -> str:
+    return f"relay {relay}, {domain}" if domain else f"relay {relay}"
+
+
+def _command(relay: str, domain: str) -> str:
+    return f"digest relays resume {relay}" + (f" --domain {domain}" if domain else "")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from digest.deliver import board, pacing
+from digest.deliver.breaker import Standing, notice
 from digest.deliver.jobs import Jobs
 from digest.deliver.pace import Slowed
 from digest.deliver.pacing import Key, News, Report
 from digest.deliver.writer import Writer
+from digest.errors import DigestError
+
+Alarm = Callable[[str, str], None]
 
 TICK_S = 1.0
 _LATE_S = 2.5 * TICK_S  # until the other senders have heard of one more
@@ -20,11 +26,15 @@ _TRIED = 2  # failures that a relay which was down at the last run has to its na
 class Keeper:
     """`begin` before the first message is taken, `tick` every second, `end` after the last one."""
 
-    def __init__(self, jobs: Jobs, writer: Writer, sender: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, jobs: Jobs, writer: Writer, sender: str, clock: Callable[[], datetime], alarm: Alarm | None = None
+    ) -> None:
         self._jobs = jobs
         self._writer = writer
         self._sender = sender
         self._clock = clock
+        self._alarm = alarm
+        self._told: set[tuple[Key, str]] = set()  # what staff were told of in this run
         self._seen: dict[Key, int] = {}
         self._slowed: dict[str, Slowed] = {}
 
@@ -77,7 +87,16 @@ class Keeper:
             board.granted(jobs, wish, granted, seconds)
         if pulse:
             board.share(jobs, news.senders, seconds, late=late if news.senders > 1 else 0.0)
+        await self._tell(changed)
         return self._heard(news, seconds) or bool(wishes)
+
+    async def _tell(self, changed: Mapping[Key, Standing]) -> None:
+        for key, standing in changed.items():
+            if self._alarm and standing.for_a_person and (key, standing.cause) not in self._told:
+                self._told.add((key, standing.cause))
+                # A notice that can't be written must not end the run: `digest relays list` says the same.
+                with contextlib.suppress(DigestError):
+                    await asyncio.to_thread(self._alarm, *notice(*key, standing))
 
     def _heard(self, news: News, now: float) -> bool:
         different = False

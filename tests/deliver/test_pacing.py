@@ -296,3 +296,36 @@ def test_a_pause_by_hand_takes_effect_while_sending_and_resumes(engine: Engine) 
         with db.writing(engine) as session:
             session.execute(update(table(RelayState)).values(by_hand=False, version=9))
         assert send(engine, plan).counts["sent"] == 300
+
+
+def test_staff_are_told_once_of_what_they_have_to_mend(engine: Engine) -> None:
+    open_office(engine, people(40, 20))
+    told: list[tuple[str, str]] = []
+    with Mailbox(gmail_refused("550 5.7.26 unauthenticated")) as box:
+        for _ in range(2):
+            send(
+                engine,
+                settings(box.relay(), retry_first_s=900),
+                alarm=lambda subject, body: told.append((subject, body)),
+            )
+    [(subject, body)] = told
+    assert subject == "Mail is paused: relay box, gmail.com"
+    assert "`550 5.7.26 unauthenticated`" in body
+    assert "`digest relays resume box --domain gmail.com`" in body
+
+
+def test_two_senders_share_a_rate(engine: Engine) -> None:
+    open_office(engine, 400)
+    with Mailbox() as box:
+        plan = settings(box.relay(per_second=40.0))
+        enqueue_issue(engine, plan, 12, now())
+
+        async def both() -> None:
+            how: dict[str, Any] = {"issue_id": 12, "until_done": True}
+            await asyncio.gather(deliver(engine, plan, LINKS, **how), deliver(engine, plan, LINKS, **how))
+
+        asyncio.run(both())
+    at = sorted(got.at for got in box.messages)
+    assert len(at) == 400
+    # In no five seconds more than the rate, a burst of each, and what one sends before it has heard of the other.
+    assert max(sum(first <= one < first + 5 for one in at) for first in at) <= 5 * 40 + 2 * 8 + 40
