@@ -101,7 +101,9 @@ def of_trouble(stage: str, reply: Reply | None) -> Cause:
     if ours := _ours(reply):
         return ours
     if reply.digit == 5:
-        return Cause.SENDER if stage == "mail" else Cause.REACH
+        return {"mail": Cause.SENDER, "rset": Cause.BUSY}.get(
+            stage, Cause.REACH
+        )  # a relay that tires of us refuses RSET
     return Cause.BUSY
 
 

@@ -62,7 +62,7 @@ class Health:
         if cause in RELAYS:
             self._fail(way, cause, _quoted(said.reply), now)
             return Judgement(True, way.breaker.standing.retry_at if way.breaker.shut else 0.0, cause)
-        if way.breaker.shut and way.breaker.standing.cause != Cause.BUSY and way.breaker.taken():
+        if way.breaker.shut and not way.storm and way.breaker.taken():
             self.changed.add((way.name, ""))  # it takes our mail: what it said is about a recipient, or their domain
             self._moved()
         if cause is Cause.RECIPIENT:

@@ -107,6 +107,7 @@ TROUBLES = [
     ("mail", "530 5.7.0 Authentication required", Cause.LOG_IN),
     ("mail", "454 Throttling failure: Daily message quota exceeded", Cause.QUOTA),
     ("mail", "451 4.3.2 later", Cause.BUSY),
+    ("rset", "554 Too many nonmail commands", Cause.BUSY),
     ("rset", "421 4.4.2 timeout exceeded", Cause.BUSY),
 ]
 

@@ -223,7 +223,7 @@ def test_a_warm_up_plan_stops_for_the_day_and_says_so(engine: Engine) -> None:
 def test_a_slow_rate_is_not_refilled_by_a_restart(engine: Engine) -> None:
     open_office(engine, 30)
     with Mailbox() as box:
-        plan = settings(box.relay(per_second=0.05))
+        plan = settings(box.relay(per_second=0.01))
         for _ in range(3):
             until(engine, plan, lambda: bool(box.messages))
         assert len(box.messages) == 1
