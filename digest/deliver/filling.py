@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Integer, Text, bindparam, literal, select, true, update
+from sqlalchemy import ColumnElement, Insert, Integer, Text, bindparam, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.config import Config
-from digest.deliver.given import dialect, given, values
+from digest.deliver.given import Row, Rows, Statement, put
 from digest.deliver.message import message_id, sender
 from digest.errors import IllegalMove, NeedsDecision, NotFound
 from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, Variant, table
@@ -40,6 +39,7 @@ class Order:
     variant_id: int
     domain: str  # right side of the Message-IDs
     key: bytes
+    consents: int | None  # who confirmed after this line of the record gets the next issue
     due_at: datetime
     expires_at: datetime
 
@@ -64,31 +64,62 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
         variant_id=session.execute(everybody).scalar_one(),
         domain=sender(config, mailing_list).domain,
         key=session.get_one(Instance, 1).message_key,
+        consents=issue.audience_consents,
         due_at=now + timedelta(seconds=config.mail.undo_s),
         expires_at=now + timedelta(hours=config.mail.expire_h),
     )
 
 
-def fill_chunk(session: Session, order: Order, size: int) -> int | None:
-    """Write the rows of the next `size` people of the audience; how many, or None when the audience is complete.
+@dataclass(frozen=True)
+class Chunk:
+    """The next people of an audience, in slices, each with their Message-ID; `after` and `last` are subscriber ids."""
 
-    It goes on where the last commit ended; the commit after the last chunk, which finds nobody left, is the one that
-    says complete and turns frozen into sending.
+    after: int
+    last: int
+    slices: tuple[tuple[Row, ...], ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.slices))
+
+
+def gathered(session: Session, order: Order, size: int) -> Chunk | None:
+    """The people that come after those written, at most `size`; None when nobody is left.
+
+    Nothing is written: all that can be done without the lock is done here.
     """
-    cursor, complete = session.execute(
-        select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id).with_for_update()
+    after, done = session.execute(
+        select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id)
     ).one()
-    if complete:
-        return None
-    people = members(session, order.list_id, cursor, size)
+    people = [] if done else members(session, order.list_id, after, size, consented=order.consents)
     if not people:
-        _complete(session, order)
         return None
-    for group in sliced(people, SLICE):
-        _write(session, order, group)
-    moved = update(_i).where(_i.c.id == order.issue_id, _i.c.audience_cursor == cursor)
-    session.execute(moved.values(audience_cursor=people[-1].id))
-    return len(people)
+    occasion = f"issue:{order.issue_id}"
+    slices = tuple(
+        tuple((member.id, message_id(order.key, occasion, str(member.id), order.domain)) for member in group)
+        for group in sliced(people, SLICE)
+    )
+    return Chunk(after, people[-1].id, slices)
+
+
+def fill(session: Session, order: Order, chunk: Chunk) -> bool:
+    """Write the rows of `chunk`; False, with nothing written, if somebody else has gone on meanwhile."""
+    moved = update(_i).where(
+        _i.c.id == order.issue_id, _i.c.audience_cursor == chunk.after, _i.c.audience_complete.is_(False)
+    )
+    if session.connection().execute(moved.values(audience_cursor=chunk.last)).rowcount != 1:
+        return False
+    for rows in chunk.slices:
+        _write(session, order, rows)
+    return True
+
+
+def complete(session: Session, order: Order) -> None:
+    """Nobody is left: frozen becomes sending, or sent if there was nobody at all. Harmless when it was said before."""
+    frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
+    session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
+    nobody = ~select(_d.c.id).where(_d.c.occasion == f"issue:{order.issue_id}").exists()
+    empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
+    session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
 
 
 def next_size(size: int, seconds: float) -> int:
@@ -97,34 +128,23 @@ def next_size(size: int, seconds: float) -> int:
     return max(_LEAST, min(CHUNK, fitting))
 
 
-def _complete(session: Session, order: Order) -> None:
-    frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
-    session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
-    nobody = ~select(_d.c.id).where(_d.c.issue_id == order.issue_id).exists()
-    empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
-    session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
-
-
-def _write(session: Session, order: Order, group: Sequence[Member]) -> None:
-    piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at)
+def _write(session: Session, order: Order, rows: Sequence[Row]) -> None:
+    counts = {DeliveryState.PENDING.value: len(rows)}
+    piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at, counts=counts)
     session.add(piece)
     session.flush()
-    occasion = f"issue:{order.issue_id}"
-    rows = [(member.id, message_id(order.key, occasion, str(member.id), order.domain)) for member in group]
     shared = {
-        "its_occasion": occasion,
+        "its_occasion": f"issue:{order.issue_id}",
         "its_issue": order.issue_id,
         "its_list": order.list_id,
         "its_variant": order.variant_id,
         "its_slice": piece.id,
     }
-    session.connection().execute(_insert_statement(dialect(session)), {**shared, **values(rows)})
+    put(session, _WRITTEN, rows, shared)
 
 
-@cache
-def _insert_statement(dialect: str) -> Any:
-    rows = given(dialect, {"subscriber_id": Integer, "message_id": Text})
-    filled = {
+def _written(rows: Rows, dialect: str) -> Insert:
+    filled: dict[str, ColumnElement[Any]] = {
         "occasion": bindparam("its_occasion", type_=_d.c.occasion.type),
         "issue_id": bindparam("its_issue", type_=_d.c.issue_id.type),
         "list_id": bindparam("its_list", type_=_d.c.list_id.type),
@@ -132,14 +152,16 @@ def _insert_statement(dialect: str) -> Any:
         "slice_id": bindparam("its_slice", type_=_d.c.slice_id.type),
         "state": literal(DeliveryState.PENDING.value),
         "attempts": literal(0),
-        "subscriber_id": rows.c.subscriber_id,
-        "message_id": rows.c.message_id,
+        **rows,
     }
-    # The condition keeps SQLite from reading ON CONFLICT as a join's; the unique key makes repeats harmless.
-    picked = select(*filled.values()).select_from(rows).where(true())
-    special: Callable[..., Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
-    inserted = special(_d).from_select(list(filled), picked, include_defaults=False)
-    return inserted.on_conflict_do_nothing(index_elements=["occasion", "subscriber_id"])
+    if dialect == "sqlite":
+        return sqlite.insert(_d).values(filled).on_conflict_do_nothing(index_elements=_ONCE)
+    inserted = postgresql.insert(_d).from_select(list(filled), select(*filled.values()), include_defaults=False)
+    return inserted.on_conflict_do_nothing(index_elements=_ONCE)
+
+
+_ONCE = ["occasion", "subscriber_id"]  # makes repeats harmless
+_WRITTEN = Statement({"subscriber_id": Integer, "message_id": Text}, _written)
 
 
 def sliced(people: Sequence[Member], size: int) -> Iterator[list[Member]]:

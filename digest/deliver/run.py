@@ -59,18 +59,27 @@ def enqueue_issue(
     """
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
-    written, size = 0, filling.SLICE
-    while True:
-        began = time.perf_counter()
-        with db.writing(engine) as session:
-            more = filling.fill_chunk(session, order, size)
-        if more is None:
-            break
-        size = filling.next_size(size, time.perf_counter() - began)
-        written += more
-        progress("Audience", written, None)
+    written, size, pen = 0, filling.SLICE, db.Pen(engine)
+    try:
+        while chunk := _gathered(engine, order, size):
+            began = time.perf_counter()
+            with pen.writing() as session:
+                session.connection()
+                if not filling.fill(session, order, chunk):
+                    continue
+            size = filling.next_size(size, time.perf_counter() - began)
+            written += len(chunk)
+            progress("Audience", written, None)
+        with pen.writing() as session:
+            filling.complete(session, order)
+            return reporting.status(session, issue_id)
+    finally:
+        pen.close()
+
+
+def _gathered(engine: Engine, order: filling.Order, size: int) -> filling.Chunk | None:
     with db.reading(engine) as session:
-        return reporting.status(session, issue_id)
+        return filling.gathered(session, order, size)
 
 
 async def deliver(

@@ -282,22 +282,28 @@ async def connect(
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         port=relay.port,
-        username=relay.username,
-        password=relay.password,
         local_hostname=ehlo,
         timeout=timeouts.greeting,
         use_tls=relay.security == "tls",
         start_tls=relay.security == "starttls",
         tls_context=tls,
     )
+    transport: asyncio.Transport | None = None
     try:
         await client.connect()
+        transport = cast(asyncio.Transport, client.transport)  # uvloop's are no subclass
+        if relay.username:
+            await client.login(relay.username, relay.password or "")
         if client.is_ehlo_or_helo_needed:
             await client.ehlo()
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        if transport:  # close() would wait for the server's end of TLS
+            transport.abort()
         client.close()
         raise Trouble(f"{relay.host}:{relay.port}: {_sentence(error)}", _stage(error), _reply(error)) from error
-    transport = cast(asyncio.Transport, client.transport)
+    except asyncio.CancelledError:
+        client.close()
+        raise
     extensions = dict(client.esmtp_extensions)
     wire = Wire(transport, best_speech(extensions), timeouts)
     transport.set_protocol(wire)

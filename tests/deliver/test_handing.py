@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from office import change_issue, leave, open_office, rows
 from post import AT, config
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 from sqlmodel import Session
 
 from digest import db
@@ -20,6 +21,7 @@ from digest.deliver import handing, ledger
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.ledger import S, Work
 from digest.deliver.run import enqueue_issue
+from digest.errors import DatabaseUnavailable
 from digest.models import Delivery, Issue, IssueState, Slice, table
 from subscribers.models import Subscription
 
@@ -202,3 +204,16 @@ def test_a_paused_issue_hands_nothing_and_skips_nothing(claimed: tuple[Engine, l
     with db.writing(engine) as session:
         assert handing.hand(session, [Leave(work, "r", AT) for work in works]) == [Verdict(False)] * PEOPLE
     assert {row.state for row in rows(engine).values()} == {"claimed"}
+
+
+def test_a_full_disk_is_a_database_out_of_reach(tmp_path: Path) -> None:
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'digest.db'}")
+    db.upgrade(engine)
+    open_office(engine, PEOPLE)
+    enqueue_issue(engine, config(), 12, AT)
+    works = claim(engine)
+    with pytest.raises(DatabaseUnavailable, match="full"), db.writing(engine) as session:
+        session.execute(text("PRAGMA max_page_count = 1"))  # no smaller than it is: it can't grow
+        handing.hand(session, [Leave(works[0], "r" * 100_000, AT)])
+    assert {row.state for row in rows(engine).values()} == {"claimed"}
+    engine.dispose()
