@@ -8,6 +8,7 @@
     handed   -> sent | deferred | failed | unknown
     deferred -> claimed
     unknown  -> pending (policy resend) | held (policy hold)
+    pending, deferred -> held                [mail] only_to leaves the recipient's domain out
     held     -> pending | failed             by a person
 
 A slice is held by one sender at a time: claimed by compare-and-set, renewed by heartbeat, fenced by a counter that
@@ -16,12 +17,13 @@ every statement about its rows compares. What the next sender finds handed, with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, null, or_, select, update
 from sqlmodel import Session
 
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, Variant, table
@@ -29,10 +31,10 @@ from subscribers.models import Subscriber
 
 S = DeliveryState
 MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
-    S.PENDING: frozenset({S.CLAIMED, S.SKIPPED}),
+    S.PENDING: frozenset({S.CLAIMED, S.SKIPPED, S.HELD}),
     S.CLAIMED: frozenset({S.HANDED, S.PENDING, S.SKIPPED}),
     S.HANDED: frozenset({S.CLAIMED, S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
-    S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED}),
+    S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED, S.HELD}),
     S.UNKNOWN: frozenset({S.PENDING, S.HELD}),
     S.HELD: frozenset({S.PENDING, S.FAILED}),
     S.SENT: frozenset(),
@@ -41,6 +43,7 @@ MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 }
 OPEN = (S.PENDING, S.CLAIMED, S.HANDED, S.DEFERRED, S.UNKNOWN)  # a slice with such rows is not done
 LEASE = timedelta(seconds=30)
+PINNED = "outside [mail] only_to"
 UNANSWERED = "handed over without an answer: it may have arrived"
 
 _d = table(Delivery)
@@ -95,34 +98,38 @@ def next_slice(
     *,
     issue_id: int | None = None,
     urgent: bool = False,
-    mine: Collection[int] = (),
+    abandoned: Collection[int] = (),
+    only_to: Collection[str] = (),
 ) -> tuple[Hold, list[Work]] | None:
     """The most urgent due slice that nobody holds, with its due rows claimed; None if there is none.
 
     Rows that its last holder had handed over and not settled become pending or held by the policy `unknown`
-    ("resend" or "hold"). With `urgent`, letters only. The slices `mine` are being worked off by the caller, who takes
-    none of them again however late their renewal is or wherever the clock was set. Rows of a cancelled issue, and of
-    a slice past its end, are skipped here.
+    ("resend" or "hold"). With `urgent`, letters only. Of held slices those that are `abandoned` are
+    taken. Rows of a cancelled issue, and of a slice past its end, are skipped here; with `only_to`, those of other
+    recipient domains are held.
     """
-    found = _free_slice(session, now, issue_id, 1 if urgent else 0, mine)
+    found = _free_slice(session, now, issue_id, 1 if urgent else 0, abandoned)
     if found is None:
         return None
     hold = _take(session, found, holder, now)
     if hold is None:
         return None
-    _recover(session, hold, unknown, now)
+    if found.fence:  # somebody had it before
+        _recover(session, hold, unknown, now)
     why = _over(session, found, now)
     if why:
         states = (S.PENDING, S.DEFERRED)
         _change(session, hold, states, S.SKIPPED, reason=why, settled_at=now, next_try_at=None)
         return hold, []
     due = and_(_d.c.state.in_((S.PENDING, S.DEFERRED)), or_(_d.c.next_try_at.is_(None), _d.c.next_try_at <= now))
+    if only_to:
+        _hold_others(session, hold, only_to, now)
     session.execute(update(_d).where(_d.c.slice_id == hold.slice_id, due).values(state=S.CLAIMED, next_try_at=None))
     return hold, _claimed(session, hold)
 
 
 def _free_slice(
-    session: Session, now: datetime, issue_id: int | None, priority: int, mine: Collection[int]
+    session: Session, now: datetime, issue_id: int | None, priority: int, abandoned: Collection[int]
 ) -> Row[Any] | None:
     # A cancelled issue's slices are taken too, to have their rows skipped; a paused one's are not.
     flowing = and_(_i.c.state.in_(FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
@@ -134,7 +141,7 @@ def _free_slice(
             _s.c.done.is_(False),
             _s.c.due_at <= now,
             _s.c.priority >= priority,
-            or_(_s.c.holder.is_(None), and_(_s.c.lease_until < now, _s.c.id.not_in(mine))),
+            or_(_s.c.holder.is_(None), _s.c.id.in_(abandoned)),
             or_(_s.c.issue_id.is_(None), ready),
             *wanted,
         )
@@ -149,7 +156,7 @@ def _take(session: Session, found: Row[Any], holder: str, now: datetime) -> Hold
         session,
         update(_s)
         .where(_s.c.id == found.id, _s.c.fence == found.fence)
-        .values(holder=holder, fence=found.fence + 1, lease_until=now + LEASE),
+        .values(holder=holder, fence=found.fence + 1, lease_until=now + LEASE, counts=null()),
     )
     return Hold(found.id, holder, found.fence + 1, found.expires_at, found.priority > 0) if taken == 1 else None
 
@@ -159,6 +166,16 @@ def _recover(session: Session, hold: Hold, unknown: str, now: datetime) -> None:
     _change(session, hold, (S.HANDED,), S.UNKNOWN, reason=UNANSWERED)
     back = S.HELD if unknown == "hold" else S.PENDING
     _change(session, hold, (S.UNKNOWN,), back, settled_at=now if back == S.HELD else None)
+
+
+def _hold_others(session: Session, hold: Hold, only_to: Collection[str], now: datetime) -> None:
+    theirs = select(_p.c.id).where(_p.c.domain.in_(only_to))
+    wanted = or_(
+        _d.c.subscriber_id.in_(theirs), *(_d.c.address.endswith(f"@{one}", autoescape=True) for one in only_to)
+    )
+    values = {"state": S.HELD, "reason": PINNED, "settled_at": now, "next_try_at": None}
+    its = (_d.c.slice_id == hold.slice_id, _d.c.state.in_((S.PENDING, S.DEFERRED)))
+    session.execute(update(_d).where(*its, func.coalesce(wanted, False).is_(False)).values(values))
 
 
 def _over(session: Session, found: Row[Any], now: datetime) -> str:
@@ -194,6 +211,12 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
     return [Work(hold, *row) for row in rows]
 
 
+def leases(session: Session) -> dict[int, datetime]:
+    """The ends of the leases of all held slices; `leases.Watch` tells which of them are abandoned."""
+    held = select(_s.c.id, _s.c.lease_until).where(_s.c.holder.is_not(None), _s.c.lease_until.is_not(None))
+    return {row.id: row.lease_until for row in session.execute(held)}
+
+
 def holders(session: Session) -> list[str]:
     """Who holds slices, each once."""
     return list(session.execute(select(_s.c.holder).where(_s.c.holder.is_not(None)).distinct()).scalars())
@@ -214,17 +237,21 @@ def release(session: Session, hold: Hold, now: datetime) -> bool:
     last slice, is the issue. False if it was somebody else's already, and nothing was changed."""
     if not _rows(session, update(_s).where(*ours(hold)).values(holder=None, lease_until=None)):
         return False
-    _change(session, hold, (S.CLAIMED,), S.PENDING)
-    in_it = _d.c.slice_id == hold.slice_id
-    left = session.execute(
+    rows = session.execute(
         select(_d.c.state, func.min(_d.c.next_try_at), func.count(), func.count(_d.c.next_try_at))
-        .where(in_it, _d.c.state.in_(OPEN))
+        .where(_d.c.slice_id == hold.slice_id)
         .group_by(_d.c.state)
     ).all()
+    counts = Counter({state: count for state, _, count, _ in rows})
+    if counts[S.CLAIMED]:
+        _change(session, hold, (S.CLAIMED,), S.PENDING)
+        counts[S.PENDING] += counts.pop(S.CLAIMED)
+    left = [row for row in rows if row.state in OPEN]
     at_once = any(count > timed for _, _, count, timed in left)
     due_at = now if at_once else min((first for _, first, _, _ in left), default=now)
     done = not left
-    session.execute(update(_s).where(_s.c.id == hold.slice_id).values(done=done, due_at=due_at))
+    kept = {str(state): count for state, count in counts.items()}
+    session.execute(update(_s).where(_s.c.id == hold.slice_id).values(done=done, due_at=due_at, counts=kept))
     if done:
         _finish(session, hold, now)
     return True
@@ -250,9 +277,9 @@ def decide_held(session: Session, delivery_id: int, to: DeliveryState, now: date
     where = (_d.c.id == delivery_id, _d.c.state == S.HELD)
     if not _rows(session, update(_d).where(*where).values(state=to, settled_at=now if to == S.FAILED else None)):
         return False
-    if to == S.PENDING:
-        its = select(_d.c.slice_id).where(_d.c.id == delivery_id).scalar_subquery()
-        session.execute(update(_s).where(_s.c.id == its).values(done=False, due_at=now))
+    again: dict[str, object] = {"done": False, "due_at": now} if to == S.PENDING else {}
+    its = select(_d.c.slice_id).where(_d.c.id == delivery_id).scalar_subquery()
+    session.execute(update(_s).where(_s.c.id == its).values(counts=null(), **again))
     return True
 
 
