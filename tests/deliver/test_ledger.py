@@ -230,11 +230,11 @@ def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
 
 SIZES = [
     # caption, size, seconds, next
-    ("a chunk in its time stays", 1000, 0.05, 1000),
-    ("a quick one doubles", 1000, 0.001, 2000),
-    ("no clock is too coarse", 1000, 0.0, 2000),
-    ("never above the most", 4000, 0.02, 5000),
-    ("a slow one shrinks at once", 5000, 0.25, 1000),
+    ("a chunk in its time stays", 1000, 0.04, 1000),
+    ("a quick one doubles", 700, 0.001, 1400),
+    ("no clock is too coarse", 700, 0.0, 1400),
+    ("never above the most", 1500, 0.02, 2000),
+    ("a slow one shrinks at once", 2000, 0.1, 800),
     ("but goes on", 500, 60.0, 500),
 ]
 
