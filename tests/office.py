@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
@@ -11,8 +10,9 @@ from post import AT, KEY, stationery
 from sqlalchemy import Engine, insert, select, update
 
 from digest import db
-from digest.deliver.message import Stationery, fingerprint
-from digest.models import Delivery, Edition, Instance, Issue, IssueState, Variant, table
+from digest.compose.variants import packed
+from digest.deliver.message import Stationery
+from digest.models import Delivery, Edition, Instance, Issue, IssueState, table
 from subscribers.models import MailingList, Status, Subscriber, Subscription
 
 DOMAINS = ("example.org", "example.com", "mail.example.net", "review.example")
@@ -89,19 +89,7 @@ def add_issue(engine: Engine, issue_id: int, at: datetime = AT, written: Station
             )
         )
         session.flush()
-        session.add(
-            Variant(
-                issue_id=issue_id,
-                key="",
-                subject=written.subject,
-                html=zlib.compress(written.html.encode()),
-                text=zlib.compress(written.text.encode()),
-                headers=dict(written.headers),
-                blank_word=written.blank_word,
-                sha256=fingerprint(written),
-                made_at=at,
-            )
-        )
+        session.add(packed(written, "", at, issue_id))
 
 
 def change_issue(engine: Engine, issue_id: int = 12, **values: object) -> None:

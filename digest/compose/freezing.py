@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from digest.compose.building import Material, build
 from digest.compose.content import IssueContent, content_hash, from_json, to_json
 from digest.compose.issues import move
 from digest.compose.sections import by_hand
+from digest.compose.variants import packed
 from digest.config.values import Config
 from digest.errors import IllegalMove, NeedsDecision
 from digest.links import Links
@@ -102,25 +101,18 @@ def _is_hidden(article: Article, material: Material) -> bool:
     return article.hidden and article.id is not None and not by_hand(material.overrides.get(article.id))
 
 
+@dataclass(frozen=True)
+class _Printed:
+    subject: str
+    html: str
+    text: str
+    headers: Mapping[str, str]
+    blank_word: str
+
+
 def _variant(issue_id: int, rendered: Rendered, press: Press, now: datetime) -> Variant:
-    headers = dict(press.headers)
-    return Variant(
-        issue_id=issue_id,
-        key="",
-        subject=rendered.subject,
-        html=zlib.compress(rendered.html.encode(), 9),
-        text=zlib.compress(rendered.text.encode(), 9),
-        headers=headers,
-        blank_word=press.blank_word,
-        sha256=fingerprint(rendered.subject, rendered.html, rendered.text, headers),
-        made_at=now,
-    )
-
-
-def fingerprint(subject: str, html: str, text: str, headers: Mapping[str, str]) -> str:
-    """SHA-256 over a variant's subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
-    whole = json.dumps([subject, html, text, sorted(headers.items())], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(whole.encode()).hexdigest()
+    printed = _Printed(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
+    return packed(printed, "", now, issue_id)
 
 
 def frozen_content(issue: Issue) -> IssueContent:

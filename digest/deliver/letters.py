@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +14,9 @@ from sqlmodel import Session
 
 from digest.compose.content import SiteContent
 from digest.compose.rendering import render_letter
+from digest.compose.variants import fingerprint, packed
 from digest.config import Config
-from digest.deliver.message import Stationery, fingerprint, letter_headers, message_id, parse_mailbox, sender
+from digest.deliver.message import Stationery, letter_headers, message_id, parse_mailbox, sender
 from digest.errors import NeedsDecision
 from digest.models import Delivery, Slice, Variant, table
 from digest.templating import Templates
@@ -122,21 +122,11 @@ def _variant(session: Session, office: Office, letter: _Letter) -> int:
     if rendered.problems:
         raise NeedsDecision(f"the {letter.kind} letter can't go out: {'; '.join(rendered.problems)}")
     written = Stationery(rendered.subject, rendered.html, rendered.text, headers, word)
-    sha256 = fingerprint(written)
-    key = f"{letter.kind}:{sha256}"
+    key = f"{letter.kind}:{fingerprint(written)}"
     found = session.execute(select(_v.c.id).where(_v.c.issue_id.is_(None), _v.c.key == key)).scalars().first()
     if found is not None:
         return int(found)
-    stored = Variant(
-        key=key,
-        subject=written.subject,
-        html=zlib.compress(written.html.encode(), 9),
-        text=zlib.compress(written.text.encode(), 9),
-        headers=headers,
-        blank_word=word,
-        sha256=sha256,
-        made_at=letter.at,
-    )
+    stored = packed(written, key, letter.at)
     session.add(stored)
     session.flush()
     assert stored.id is not None

@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import hmac
 import html
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,12 +96,6 @@ class Prepared:
     def signed_at(self) -> int:
         """The Date in UNIX seconds: the t= of every signature."""
         return int(parsedate_to_datetime(self.stationery.headers["Date"]).timestamp())
-
-
-def fingerprint(stationery: Stationery) -> str:
-    """SHA-256 over subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
-    parts = [stationery.subject, stationery.html, stationery.text, sorted(stationery.headers.items())]
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def parse_mailbox(text: str) -> Mailbox:

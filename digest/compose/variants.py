@@ -1,0 +1,48 @@
+"""A variant as it is stored: both parts packed, with the fingerprint that says whether they are what they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from digest.models import Variant
+
+
+class Written(Protocol):
+    """What readers with equal choices all get."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def html(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def blank_word(self) -> str: ...
+
+
+def packed(written: Written, key: str, made_at: datetime, issue_id: int | None = None) -> Variant:
+    """The row that keeps it: of an issue, or of a letter."""
+    return Variant(
+        issue_id=issue_id,
+        key=key,
+        subject=written.subject,
+        html=zlib.compress(written.html.encode(), 9),
+        text=zlib.compress(written.text.encode(), 9),
+        headers=dict(written.headers),
+        blank_word=written.blank_word,
+        sha256=fingerprint(written),
+        made_at=made_at,
+    )
+
+
+def fingerprint(written: Written) -> str:
+    """SHA-256 over subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
+    parts = [written.subject, written.html, written.text, sorted(written.headers.items())]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
