@@ -166,12 +166,19 @@ def test_what_was_cut_off_while_frozen_is_picked_up_by_who_is_delivering_already
     app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(enqueuing, "LOOK_S", 0.05)
+    issue_id = frozen(app)
+
+    def put(state: IssueState) -> None:
+        with db.writing(app.engine) as session:
+            issues.move(session, issue_id, state, app.clock())
+
+    put(IssueState.HELD)
 
     async def serve() -> None:
         stop = asyncio.Event()
         serving = asyncio.create_task(service.deliver(app, stop))
         await asyncio.sleep(0.2)  # it runs by now, and if it does not, the better
-        await asyncio.to_thread(frozen, app)
+        await asyncio.to_thread(put, IssueState.FROZEN)  # as a publisher leaves it that dies right then
         while (await asyncio.to_thread(issue_of, app)).state != IssueState.SENT:
             await asyncio.sleep(0.05)
         stop.set()

@@ -17,14 +17,14 @@ from sqlalchemy import make_url, text
 
 from digest import db
 
-PEOPLE = [f"reader{n}@mail{n % 7}.example" for n in range(1500)]
+PEOPLE = [f"reader{n}@mail{n % 7}.example" for n in range(3000)]
 REFUSAL = "nothing is sent from this database before `digest adopt`"
 
 
 def caught_in_mid_send(desk: Desk, log: Path) -> subprocess.Popen[bytes]:
     """A publish that has mailed some and stands still, as if the machine had no time for it."""
     process = desk.start("publish", "weekly", "--yes")
-    until("mail", lambda: log.exists() and log.stat().st_size > 100_000, seconds=120, every=0.002)
+    until("mail", lambda: log.exists() and log.stat().st_size > 20_000, seconds=120, every=0.002)
     process.send_signal(signal.SIGSTOP)
     return process
 
