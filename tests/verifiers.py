@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import Self
 
 import dkim as dkimpy
@@ -37,13 +38,20 @@ def with_dkimpy(raw: bytes, records: Mapping[str, str]) -> list[bool]:
         return [False]
 
 
+@cache
+def _perl() -> str | None:
+    perl = shutil.which("perl")
+    found = perl and not subprocess.run([perl, "-MMail::DKIM", "-e1"], capture_output=True, check=False).returncode
+    return perl if found else None
+
+
 def with_perl(raw: bytes, records: Mapping[str, str]) -> list[str] | None:
     """What Mail::DKIM makes of each signature, like "rsa-sha256=pass"; None where it is not installed.
 
     Before 2024 it can't verify ed25519, and says so in the place of that signature.
     """
-    perl = shutil.which("perl")
-    if not perl or subprocess.run([perl, "-MMail::DKIM", "-e1"], capture_output=True, check=False).returncode:
+    perl = _perl()
+    if not perl:
         return None
     told = ", ".join(f"'{name}' => '{text}'" for name, text in records.items())
     command = [perl, "-e", PERL.replace("RECORDS", told)]
