@@ -64,9 +64,9 @@ def enqueue_issue(
     written, size, pen = 0, filling.SLICE, db.Pen(engine)
     try:
         while chunk := _gathered(engine, order, size):
-            began = time.perf_counter()
             with pen.writing() as session:
-                session.connection()
+                session.connection()  # the lock
+                began = time.perf_counter()
                 if not filling.fill(session, order, chunk):
                     continue
             size = filling.next_size(size, time.perf_counter() - began)
