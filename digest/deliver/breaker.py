@@ -129,11 +129,7 @@ class Breaker:
     def serious(self) -> bool:
         """Whether waiting alone is not likely to mend it: a person is needed, or it failed three times in a row."""
         standing = self.standing
-        if standing.by_hand:
-            return True
-        return self.shut and (
-            standing.failures >= _SERIOUS or standing.cause in (Cause.LOG_IN, Cause.TLS, Cause.RELAYING)
-        )
+        return self.shut and (standing.by_hand or standing.for_a_person or standing.failures >= _SERIOUS)
 
 
 _WHAT = {

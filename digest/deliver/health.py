@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from digest.deliver.replies import Deferred, Refused, Reply
 _UNCLEAR_TRIES = 3  # a refusal that does not say whom it means is the recipient's own after so many
 _STORM = 50  # messages put off in a row, at three domains or more: it is the relay
 _STORMY = 3
+_LONGEST = 200  # characters of a reply
+_ADDRESS = re.compile(r"<?[^\s<>()\"']+@[^\s<>()\"',;]+>?")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Health:
 
     def trouble(self, way: Way, stage: str, reply: Reply | None, why: str, now: float) -> None:
         """The relay could not be used at all."""
-        self._fail(way, of_trouble(stage, reply), why, now)
+        self._fail(way, of_trouble(stage, reply), _without_addresses(why), now)
 
     def weigh(self, way: Way, domain: Domain, attempts: int, said: Deferred | Refused, now: float) -> Judgement:
         """What a refusal means after `attempts` earlier ones; it has been heard when this returns."""
@@ -99,4 +102,9 @@ class Health:
 
 
 def _quoted(reply: Reply) -> str:
-    return " ".join(filter(None, (str(reply.code), reply.enhanced, reply.text)))[:200]
+    return _without_addresses(" ".join(filter(None, (str(reply.code), reply.enhanced, reply.text))))[:_LONGEST]
+
+
+def _without_addresses(said: str) -> str:
+    # Causes are shown, logged and mailed to staff: the people they happen to name have nothing to do there.
+    return _ADDRESS.sub("(address)", said)

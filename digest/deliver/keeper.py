@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from digest.deliver import board, pacing
-from digest.deliver.breaker import Standing, notice
+from digest.deliver.breaker import Standing, notice, sentence
 from digest.deliver.jobs import Jobs
 from digest.deliver.pace import Slowed
 from digest.deliver.pacing import Key, News, Report
@@ -17,6 +18,7 @@ from digest.deliver.writer import Writer
 from digest.errors import DigestError
 
 Alarm = Callable[[str, str], None]
+log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 _LATE_S = 2.5 * TICK_S  # until the other senders have heard of one more
@@ -34,7 +36,7 @@ class Keeper:
         self._sender = sender
         self._clock = clock
         self._alarm = alarm
-        self._told: set[tuple[Key, str]] = set()  # what staff were told of in this run
+        self._told: set[tuple[Key, bool]] = set()  # what staff were told of in this run
         self._seen: dict[Key, int] = {}
         self._slowed: dict[str, Slowed] = {}
 
@@ -92,8 +94,11 @@ class Keeper:
 
     async def _tell(self, changed: Mapping[Key, Standing]) -> None:
         for key, standing in changed.items():
-            if self._alarm and standing.for_a_person and (key, standing.cause) not in self._told:
-                self._told.add((key, standing.cause))
+            if standing.closed or (key, standing.for_a_person) in self._told:
+                continue
+            self._told.add((key, standing.for_a_person))
+            log.warning("%s", sentence(*key, standing))
+            if self._alarm and standing.for_a_person:
                 # A notice that can't be written must not end the run: `digest relays list` says the same.
                 with contextlib.suppress(DigestError):
                     await asyncio.to_thread(self._alarm, *notice(*key, standing))

@@ -20,7 +20,7 @@ _UNBOUNDED = 10_000
 _SILENCE_S = 2.0  # a domain that has not answered for so long, while others have, gets no more until it does
 _PATIENCE_S = 10.0  # nor one that has not for so long, whatever others do
 _MARKED_S = 5.0
-_ROOM_S = 3.0  # a relay that has not asked for so long has no room
+_ROOM_S = 10.0  # a relay that has not asked for so long has no room
 _SLACK = 8  # messages of the smallest weight that a relay may be ahead of its share
 
 
@@ -180,7 +180,7 @@ class Route:
     def ahead(self, way: Way, now: float) -> bool:
         """Whether this relay has had its share, and another that has room has not.
 
-        Shares are kept where weights differ. A relay that is paused, paced, or has not asked for three seconds has no
+        Shares are kept where weights differ. A relay that is paused, paced, or has not asked for ten seconds has no
         room; it is owed nothing for that time.
         """
         mine = self.passed.get(way.name, 0.0)

@@ -57,6 +57,8 @@ class _Line:
     def end(self) -> None:
         """Begin nothing more."""
         self._called.set()
+        if self._alarm:
+            self._alarm.cancel()
         if self._talk:
             self._talk.end()
 
@@ -126,6 +128,7 @@ class Pool:
         self._tls = tls
         self._lines: list[_Line] = []
         self._idle: set[_Line] = set()  # those that found nothing to do
+        self._waking = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, desk: Office) -> list[asyncio.Task[None]]:
@@ -183,11 +186,19 @@ class Pool:
         self._idle.add(line)
 
     def wake(self) -> None:
-        """Call those who found nothing to do, where something waits."""
-        if self._idle and self.jobs.waiting:
-            idle, self._idle = self._idle, set()
-            for line in idle:
-                line.wake()
+        """Call those who found nothing to do, where something waits: when whoever says so has finished.
+
+        Not at once: a message that is taken on now must not ask its leave before what came of the last one is asked.
+        """
+        if self._idle and not self._waking and self.jobs.waiting:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._call)
+
+    def _call(self) -> None:
+        self._waking = False
+        idle, self._idle = self._idle, set()
+        for line in idle:
+            line.wake()
 
     async def dial(self, relay: RelayConfig) -> Connection:
         """A new connection; Trouble if it can't be had."""

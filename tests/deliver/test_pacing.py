@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from mailbox import DROP, Behaviour, Envelope, Mailbox, refuse
+from mailbox import DROP, SPEECHES, Behaviour, Envelope, Mailbox, refuse
 from typing import Any
 
 import pytest
@@ -110,7 +110,7 @@ def test_a_relay_that_dies_in_mid_send_loses_and_doubles_nobody(engine: Engine) 
         seen += stage == "mail"
         return DROP if seen > 100 and stage in ("connect", "mail", "rset") else None
 
-    with Mailbox(dying, ("PIPELINING", "8BITMIME")) as one, Mailbox() as two:
+    with Mailbox(dying, SPEECHES["plain"]) as one, Mailbox() as two:
         told = send(engine, settings(one.relay(name="one"), two.relay(name="two")), until_done=True)
     got = Counter(got.rcpt for got in (*one.messages, *two.messages))
     assert told.counts["sent"] == len(got) == 400
