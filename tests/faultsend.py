@@ -39,7 +39,7 @@ def send(
     policy: str = "hold",
     timeouts: Timeouts = PATIENT,
     authority: Any = None,
-    hours: int = 40,
+    hours: int = 46,
     links: Links = LINKS,
     dkim: tuple[DkimConfig, ...] = (),
     **mail: Any,
