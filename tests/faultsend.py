@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from post import AT, LINKS, config
 from sqlalchemy import Engine
 
 from digest.config import DkimConfig, RelayConfig
-from digest.deliver import pool
+from digest.deliver import breaker
 from digest.deliver.run import Means, deliver, enqueue_issue
 from digest.deliver.smtp import Timeouts
 from digest.errors import RelayUnavailable
@@ -28,8 +29,8 @@ PATIENT = Timeouts(greeting=30, command=30, data=30, block=30, end=30)  # no fau
 
 def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relay in trouble is tried again after moments."""
-    monkeypatch.setattr(pool, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(pool, "_LONGEST_PAUSE", 0.05)
+    for cause, plan in list(breaker.PLANS.items()):
+        monkeypatch.setitem(breaker.PLANS, cause, replace(plan, first=0.01, longest=0.05))
 
 
 def send(
@@ -39,7 +40,7 @@ def send(
     policy: str = "hold",
     timeouts: Timeouts = PATIENT,
     authority: Any = None,
-    hours: int = 40,
+    hours: int = 46,
     links: Links = LINKS,
     dkim: tuple[DkimConfig, ...] = (),
     **mail: Any,
@@ -53,11 +54,14 @@ def send(
     means = Means(timeouts=timeouts, tls=tls, dice=lambda: 0.5)
     enqueue_issue(engine, settings, 12, AT)
     for hour in range(hours):
-        at = AT + timedelta(hours=hour)
+        ahead = AT + timedelta(hours=hour, seconds=-time.monotonic())
 
-        async def run(at: Any = at) -> None:
+        def clock(ahead: datetime = ahead) -> datetime:
+            return ahead + timedelta(seconds=time.monotonic())
+
+        async def run(clock: Callable[[], datetime] = clock) -> None:
             with suppress(RelayUnavailable):
-                await deliver(engine, settings, links, issue_id=12, clock=lambda: at, means=means)
+                await deliver(engine, settings, links, issue_id=12, clock=clock, means=means)
             await asyncio.sleep(0)
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, f"left behind: {left}"

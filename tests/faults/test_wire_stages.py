@@ -99,7 +99,7 @@ def test_a_connection_dropped_at_any_stage_loses_nobody(
     ):
         limit = {"messages_per_connection": 3} if early else {}
         relay = server.relay(connections=2, window=window, **limit)
-        send(engine, [relay], policy=policy, authority=AUTHORITY, hours=80 if not FULL else 400)
+        send(engine, [relay], policy=policy, authority=AUTHORITY)
         log = server.log()
         found = judge(engine, log, people)
         row.L, row.D, row.U = found.lost, found.doubled, found.unsure
