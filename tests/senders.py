@@ -18,8 +18,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from mailbox import Got, check
+from dataclasses import asdict, dataclass, field
+from mailbox import Envelope, Got, check
 from pathlib import Path
 from typing import Self
 
@@ -162,3 +162,39 @@ def tally(engine: Engine, messages: Sequence[Got], people: int, issue_id: int = 
     open_ = ("pending", "claimed", "handed", "deferred", "unknown")
     lost = [who for who, row in found.items() if row.state in open_ or (row.state == "sent" and not copies[who])]
     return Tally(len(lost), sum(copies.values()) - len(copies), states["held"], states)
+
+
+@dataclass
+class Watcher:
+    """What a mailbox in a thread does at its stages: it keeps a record, and acts once when a moment has come.
+
+    Give it to `Mailbox(behaviour=watcher)`. An act gets no argument; it runs on the mailbox's thread, which goes on
+    when it has returned.
+    """
+
+    seen: list[tuple[float, str, str]] = field(default_factory=list)  # instant, stage, recipient
+    _acts: list[tuple[str, int, Callable[[], object]]] = field(default_factory=list)
+    answer: Callable[[str, Envelope], str | None] | None = None  # what the server says, if not the usual
+
+    def __call__(self, stage: str, envelope: Envelope) -> str | None:
+        """The mailbox is at this stage."""
+        self.seen.append((time.time(), stage, envelope.rcpt))
+        due = [act for act in self._acts if act[0] == stage and act[1] <= 1]
+        self._acts = [
+            (at, left - 1 if at == stage else left, act) for at, left, act in self._acts if (at, left, act) not in due
+        ]
+        for _, _, act in due:
+            act()
+        return self.answer(stage, envelope) if self.answer else None
+
+    def at(self, stage: str, number: int, act: Callable[[], object]) -> None:
+        """The `number`-th time from now that this stage is reached, before it is answered: `act`."""
+        self._acts.append((stage, number, act))
+
+    def forget(self) -> None:
+        """No act that is still to come."""
+        self._acts = []
+
+    def count(self, stage: str) -> int:
+        """How often that stage was reached."""
+        return sum(at == stage for _, at, _ in self.seen)

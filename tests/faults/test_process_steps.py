@@ -1,0 +1,76 @@
+"""Killed at every named step of a delivery (R-02): nobody is lost, and only what the server may have is doubled.
+
+Steps of the ledger are met by the sender itself, which kills itself before or after a commit; steps of the wire by
+the server, which kills the sender when it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from bisect import bisect
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+from mailbox import SPEECHES, Mailbox
+
+import pytest
+from office import open_office, rows
+from post import config
+from sender_process import STEPS, Job
+from senders import FULL, Senders, Watcher, seeded, tally
+from sqlalchemy import Engine
+
+from digest.deliver.run import enqueue_issue
+
+EACH = 50 if FULL else 1
+WIRE = {"after MAIL": "mail", "after RCPT": "rcpt", "after 354": "data", "after the final dot": "dot"}
+# One command at a time, these alone leave a message with a server that nobody has written down.
+MAY_DOUBLE = {"after the final dot", "before outcome"}
+NEVER_HANDED = {"after claim", "before handed"}
+
+PLACES = [
+    pytest.param("sqlite", "plain", "resend", 1, id="sqlite-plain-resend"),
+    *([pytest.param("sqlite", "plain", "hold", 1, id="sqlite-plain-hold")] if FULL else []),
+    pytest.param("sqlite", "pipelined", "hold", 1, id="sqlite-pipelined-hold"),
+    pytest.param("sqlite", "chunked", "hold", 4, id="sqlite-chunked-hold"),
+    pytest.param("postgresql", "chunked", "resend", 4, id="postgresql-chunked-resend"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800 if FULL else 300)
+@pytest.mark.parametrize(("database_url", "speech", "policy", "window"), PLACES, indirect=["database_url"])
+def test_killed_at_each_step(engine: Engine, database_url: str, speech: str, policy: str, window: int) -> None:
+    seed, dice = seeded()
+    steps = [step for step in (*STEPS, *WIRE) if speech != "chunked" or step != "after 354"] * EACH
+    dice.shuffle(steps)
+    people = len(steps) * 12 + 20
+    open_office(engine, people)
+    enqueue_issue(engine, config(), 12, datetime.now(UTC))
+    watcher, in_doubt, starts = Watcher(), dict[str, str](), list[float]()
+    with Mailbox(watcher, SPEECHES[speech], judge=False) as box, Senders() as senders:
+        for step in steps:
+            own = step if step in STEPS else ""
+            at = 1 if step == "after claim" else dice.randint(1, 8)
+            starts.append(time.time())
+            sender = senders.start(Job(database_url, box.port, policy, 1, window, step=own, at=at))
+            if not own:
+                watcher.at(WIRE[step], at, partial(os.kill, sender.pid, signal.SIGKILL))
+            sender.wait()
+            assert sender.code == -signal.SIGKILL, f"seed {seed}: {step} was not met"
+            in_doubt |= {who: step for who, row in rows(engine).items() if row.state == "handed"}
+        senders.start(Job(database_url, box.port, policy, 1, window)).finish()
+    found = tally(engine, box.messages, people)
+    # A second copy is the fault of the kill that followed on the first one.
+    last = {got.rcpt: number for number, got in enumerate(box.messages)}
+    early = [got for number, got in enumerate(box.messages) if last[got.rcpt] != number]
+    doubled = Counter(steps[bisect(starts, got.at) - 1] for got in early)
+    unsure = Counter(in_doubt[who] for who, row in rows(engine).items() if row.state == "held")
+    print(f"R-02 seed {seed}: {speech}, W {window}, {policy}, {EACH} each: {found} D {doubled} U {unsure}")
+    assert (found.lost, found.unsure if policy == "resend" else found.doubled) == (0, 0), f"seed {seed}"
+    assert max([0, *doubled.values(), *unsure.values()]) <= EACH * window, f"seed {seed}"
+    if speech == "plain":
+        assert set(doubled) <= MAY_DOUBLE, f"seed {seed}"
+        assert not NEVER_HANDED & set(unsure), f"seed {seed}"
