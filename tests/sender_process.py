@@ -115,8 +115,8 @@ def _clock(job: Job) -> Callable[[], datetime]:
     return now
 
 
-async def main(job: Job) -> None:
-    """Deliver as the job says."""
+async def main(job: Job, ready: Callable[[], object]) -> None:
+    """Deliver as the job says; `ready` is called when signals are heard."""
     shape = {"connections": job.connections, "window": job.window}
     relay = RelayConfig(name="box", host="127.0.0.1", port=job.port, security="none", **shape)
     stop = asyncio.Event()
@@ -124,7 +124,7 @@ async def main(job: Job) -> None:
     engine = db.open_engine(job.database)
     Mortal.job, Mortal.left = job, job.at
     run.Writer = Mortal  # type: ignore[misc]
-    print("ready", flush=True)
+    ready()
     told = await run.deliver(
         engine,
         config(relay, unknown=job.policy, retry_first_s=job.retry_first_s),
@@ -151,21 +151,25 @@ def many() -> None:
             living.discard(ended)
             print(json.dumps(os.waitstatus_to_exitcode(status) if ended else None), flush=True)
             continue
+        heard, said = os.pipe()
         child = os.fork()
         if child == 0:
-            _be(Job(**{**asked, "jumps": tuple(asked["jumps"])}))
+            _be(Job(**{**asked, "jumps": tuple(asked["jumps"])}), said)
         living.add(child)
+        os.close(said)
+        os.read(heard, 1)  # it is ready, or dead
+        os.close(heard)
         print(child, flush=True)
     for child in living:
         os.kill(child, signal.SIGKILL)
 
 
-def _be(job: Job) -> None:
+def _be(job: Job, said: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(2, 1)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
     try:
-        asyncio.run(main(job))
+        asyncio.run(main(job, lambda: os.write(said, b".")))
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -185,4 +189,9 @@ if __name__ == "__main__":
         many()
     else:
         database, port, policy, connections, window = sys.argv[1:]
-        asyncio.run(main(Job(database, int(port), policy, int(connections), int(window), issue_id=None)))
+        asyncio.run(
+            main(
+                Job(database, int(port), policy, int(connections), int(window), issue_id=None),
+                lambda: print("ready", flush=True),
+            )
+        )

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from mailbox import Envelope, Got, check
 from pathlib import Path
 from typing import Self
@@ -26,10 +27,12 @@ from typing import Self
 from office import address, handle, rows
 from post import LINKS
 from sender_process import Job
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from digest import db
 from digest.deliver import reporting
+from digest.links import Links
+from digest.models import Slice, table
 
 TESTS = Path(__file__).parent
 FULL = os.environ.get("DIGEST_FAULTS") == "full"
@@ -121,6 +124,13 @@ def arrived(log: Path) -> int:
     return log.stat().st_size // (len(head) + json.loads(head)["octets"]) if head else 0
 
 
+def set_leases(engine: Engine, by: timedelta) -> None:
+    """Every lease that is held now runs out by so much from now: as if time had passed, or stood still."""
+    s = table(Slice)
+    with db.writing(engine) as session:
+        session.execute(update(s).where(s.c.holder.is_not(None)).values(lease_until=datetime.now(UTC) + by))
+
+
 @dataclass(frozen=True)
 class Tally:
     """What the server's record and the ledger say together."""
@@ -136,13 +146,13 @@ class Tally:
         return not (self.lost or self.doubled or self.unsure)
 
 
-def tally(engine: Engine, messages: Sequence[Got], people: int, issue_id: int = 12) -> Tally:
+def tally(engine: Engine, messages: Sequence[Got], people: int, links: Links = LINKS) -> Tally:
     """Who got how many copies, set against the ledger; fails on anything that no fault excuses.
 
     Every copy equals its first; everybody has their own mail; nobody outside the audience got any; sent is accepted,
     and accepted is sent or held; the counters are the rows; whatever is not sent says why.
     """
-    owners = {LINKS.unsubscribe(handle(n), "weekly"): address(n) for n in range(1, people + 1)}
+    owners = {links.unsubscribe(handle(n), "weekly"): address(n) for n in range(1, people + 1)}
     copies = Counter(got.rcpt for got in messages)
     found = rows(engine)
     first: dict[str, bytes] = {}
@@ -153,7 +163,7 @@ def tally(engine: Engine, messages: Sequence[Got], people: int, issue_id: int = 
     check([*[got for got in messages if copies[got.rcpt] > 1][:50], *messages[:20]], owners.__getitem__)
     states = Counter(row.state for row in found.values())
     with db.reading(engine) as session:
-        assert {state: n for state, n in reporting.status(session, issue_id).items() if n} == states
+        assert {state: n for state, n in reporting.status(session, 12).items() if n} == states
     assert len(found) == people
     for who, row in found.items():
         assert not (copies[who] and row.state in ("pending", "failed", "skipped")), f"{who} got mail and is {row.state}"
