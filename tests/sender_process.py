@@ -50,10 +50,7 @@ class Job:
     forever: bool = False
     step: str = ""  # one of STEPS
     at: int = 1  # the how-manieth such commit
-    jumps: tuple[float, ...] = ()  # seconds that the clock is off by, one after the other
-    jump_every: int = 50  # looks at the clock
-    said: str = ""  # file for what came of it, as JSON
-    fences: str = ""  # file that gets a line for each refused fence
+    clock: str = ""  # file with the seconds that the clock is off by: a test sets it back and forth
 
 
 def _die() -> None:
@@ -82,9 +79,6 @@ class Mortal(Writer):
         )
         if mine and self.job.step.startswith("after"):
             self._count()
-        if kind == "handed" and self.job.fences and not answer.handed and answer.why == "":
-            with Path(self.job.fences).open("a") as file:
-                file.write("refused\n")
         return answer
 
     def _count(self) -> None:
@@ -104,13 +98,8 @@ def _dying(step: Callable[..., Any], writer: Mortal) -> Callable[..., Any]:
 
 
 def _clock(job: Job) -> Callable[[], datetime]:
-    looked = 0
-
     def now() -> datetime:
-        nonlocal looked
-        looked += 1
-        off = job.jumps[looked // job.jump_every % len(job.jumps)] if job.jumps else 0
-        return datetime.now(UTC) + timedelta(seconds=off)
+        return datetime.now(UTC) + timedelta(seconds=float(Path(job.clock).read_text() or 0) if job.clock else 0)
 
     return now
 
@@ -136,8 +125,6 @@ async def main(job: Job, ready: Callable[[], object]) -> None:
         clock=_clock(job),
     )
     print(sorted(told.counts.items()), flush=True)
-    if job.said:
-        Path(job.said).write_text(json.dumps(dict(told.counts)))
     engine.dispose()
 
 
@@ -154,7 +141,7 @@ def many() -> None:
         heard, said = os.pipe()
         child = os.fork()
         if child == 0:
-            _be(Job(**{**asked, "jumps": tuple(asked["jumps"])}), said)
+            _be(Job(**asked), said)
         living.add(child)
         os.close(said)
         os.read(heard, 1)  # it is ready, or dead
