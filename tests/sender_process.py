@@ -30,6 +30,7 @@ from digest import db
 from digest.config import RelayConfig
 from digest.deliver import run
 from digest.deliver.handing import hand, settle
+from digest.deliver.ledger import Hold
 from digest.deliver.writer import Writer
 
 STEPS = ("after claim", "before handed", "after handed", "before outcome", "after outcome")
@@ -66,20 +67,21 @@ class Mortal(Writer):
     async def do(self, step: Callable[..., Any]) -> Any:
         """As it is; a claim is known by what it returns."""
         answer = await super().do(step)
-        if self.job.step == "after claim" and isinstance(answer, tuple) and isinstance(answer[0], run.Hold):
+        if self.job.step == "after claim" and isinstance(answer, tuple) and isinstance(answer[0], Hold):
             self._count()
         return answer
 
-    async def together(self, step: Callable[..., Any], one: Any) -> Any:
+    def ask(self, step: Callable[..., Any], one: Any, then: Callable[[Any], None]) -> None:
         """As it is."""
-        kind = {hand: "handed", settle: "outcome"}.get(step, "")
-        mine = kind != "" and self.job.step.endswith(kind)
-        answer = await super().together(
-            _dying(step, self) if mine and self.job.step.startswith("before") else step, one
-        )
-        if mine and self.job.step.startswith("after"):
-            self._count()
-        return answer
+        mine = self.job.step.endswith({hand: "handed", settle: "outcome"}.get(step, "?"))
+        before, after = (mine and self.job.step.startswith(when) for when in ("before", "after"))
+
+        def told(answer: Any) -> None:
+            if after:
+                self._count()
+            then(answer)
+
+        super().ask(_dying(step, self) if before else step, one, told)
 
     def _count(self) -> None:
         self.left -= 1

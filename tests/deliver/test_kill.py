@@ -5,24 +5,26 @@ Started again, it goes on at once: what the dead process held is taken over with
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from mailbox import read_log
+from mailbox import SPEECHES, Envelope, Mailbox, read_log
 from pathlib import Path
 
 import pytest
 from desk import mailbox_process
 from office import issue_state, open_office, rows
-from post import config
+from post import LINKS, config
 from sender_process import Job
 from senders import FULL, TESTS, Senders, arrived, seeded, tally
+from sqlalchemy import func, select
 
 from digest import db
-from digest.deliver.run import enqueue_issue
-from digest.models import IssueState
+from digest.deliver.run import deliver, enqueue_issue
+from digest.models import Delivery, DeliveryState, IssueState, table
 
 CONNECTIONS = 8
 
@@ -72,6 +74,28 @@ def test_killed_at_random_instants(
     assert (found.lost, issue_state(engine)) == (0, IssueState.SENT), f"seed {seed}"
     assert found.doubled <= (bound if policy == "resend" else 0), f"seed {seed}"
     assert found.unsure <= (bound if policy == "hold" else 0), f"seed {seed}"
+    engine.dispose()
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_no_commit_has_more_rows_handed_over_than_the_windows_hold(window: int, tmp_path: Path) -> None:
+    connections, people = 3, 150
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'digest.db'}")
+    db.upgrade(engine)
+    open_office(engine, people)
+    handed = select(func.count()).where(table(Delivery).c.state == DeliveryState.HANDED)
+    seen: list[int] = []
+
+    def looking(stage: str, envelope: Envelope) -> None:
+        with db.reading(engine) as session:
+            seen.append(session.execute(handed).scalar_one())
+
+    with Mailbox(looking, SPEECHES["chunked"]) as box:
+        settings = config(box.relay(connections=connections, window=window))
+        enqueue_issue(engine, settings, 12, datetime.now(UTC))
+        told = asyncio.run(deliver(engine, settings, LINKS, issue_id=12))
+    assert told.counts["sent"] == people
+    assert 0 < max(seen) <= connections * window
     engine.dispose()
 
 
