@@ -1,6 +1,6 @@
 """The database: engines, sessions, schema. SQLite by default, PostgreSQL the same.
 
-The database is spoken to synchronously. Transactions are opened by `reading` and `writing` only, in few,
+The database is spoken to synchronously. Transactions are opened by `reading`, `writing` and a `Pen` only, in few,
 named places (`pipeline`, each `run.py`, a web request, a command).
 """
 
@@ -82,6 +82,40 @@ def writing(engine: Engine) -> Iterator[Session]:
         session.commit()
 
 
+class Pen:
+    """A connection to write on that is kept, for a thread that commits often: opening one costs more than a commit.
+
+    It connects when it is first used, and again after the database was away.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._engine = engine.execution_options(digest_writing=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """As `writing`; what the session loaded is forgotten at the end."""
+        with _translated():
+            if self._session is None:
+                self._connection = self._engine.connect()
+                self._session = Session(self._connection, expire_on_commit=False)
+            try:
+                yield self._session
+                self._session.commit()
+            except BaseException:
+                self._session.rollback()
+                raise
+            finally:
+                self._session.expunge_all()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._session is not None and self._connection is not None:
+            self._session.close()
+            self._connection.close()
+
+
 def take_turn(session: Session, *, alone: bool = False) -> None:
     """Wait until what was stored before can be read, and hold those off who take a turn `alone`, or all when alone.
 
@@ -98,13 +132,16 @@ def take_turn(session: Session, *, alone: bool = False) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except DatabaseError as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         # The bare class is sqlite3's for "file is not a database"; other subclasses are mistakes of ours, and so is
         # SQLite's plain "error" (no such table): only what waiting or an administrator can mend is unavailability.
-        plain = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-        if plain or type(error) not in (OperationalError, DatabaseError):
+        # Hot paths speak to the driver itself, whose errors come as they are.
+        driver = error.orig if isinstance(error, DatabaseError) else error
+        plain = getattr(driver, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        outside = (OperationalError, DatabaseError, sqlite3.OperationalError, sqlite3.DatabaseError)
+        if plain or type(error) not in outside:
             raise
-        raise DatabaseUnavailable(f"the database can't be used now: {_first_line(error.orig)}") from error
+        raise DatabaseUnavailable(f"the database can't be used now: {_first_line(driver)}") from error
 
 
 def _first_line(error: BaseException | None) -> str:

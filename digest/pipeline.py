@@ -31,6 +31,7 @@ from digest.deliver import reporting
 from digest.deliver import run as delivering
 from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.run import Delivered
+from digest.deliver.sender import stationery
 from digest.errors import ConfigError, NeedsDecision, NothingToDo
 from digest.models import Issue, IssueState, Variant, people
 from digest.wiring import App
@@ -283,7 +284,7 @@ def stationery_of(app: App, issue_id: int) -> tuple[Stationery, tuple[str, ...],
         edition = rows.edition_of(session, issue.edition_id)
         if issue.inputs is not None:
             kept = session.exec(select(Variant).where(Variant.issue_id == issue_id, Variant.key == "")).one()
-            return delivering.stationery(kept), (), edition.list
+            return stationery(kept), (), edition.list
         press = _press(app, session, issue, app.clock())
     content = composing.current(app.engine, app.config, app.links, issue_id).content
     if content is None:

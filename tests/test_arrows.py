@@ -174,7 +174,7 @@ def test_transactions_are_opened_in_few_places(name: str) -> None:
         return
     calls = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)]
     names = {ast.unparse(call.func) for call in calls}
-    assert names & {"db.writing", "db.reading", "writing", "reading", "session.commit"} == set()
+    assert names & {"db.writing", "db.reading", "db.Pen", "writing", "reading", "session.commit"} == set()
 
 
 @pytest.mark.parametrize("name", MODULES)

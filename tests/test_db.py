@@ -14,7 +14,7 @@ from sqlmodel import Session, SQLModel, select
 
 from digest import db
 from digest.errors import ConfigError, DatabaseUnavailable
-from digest.models import Source
+from digest.models import Instance, Source
 
 
 def test_migrations_lead_to_the_models(engine: Engine) -> None:
@@ -70,3 +70,33 @@ def test_a_lock_that_is_not_had_is_a_database_out_of_reach(tmp_path: Path, monke
         with pytest.raises(DatabaseUnavailable, match="locked"), db.writing(engine) as late:
             late.connection()
     engine.dispose()
+
+
+def test_a_pen_commits_what_ends_well_and_undoes_the_rest(engine: Engine, now: datetime) -> None:
+    pen = db.Pen(engine)
+    with pen.writing() as session:
+        session.add(Instance(name="kept", message_key=b"m", suppression_key=b"s", created_at=now))
+    with pytest.raises(ZeroDivisionError), pen.writing() as session:
+        session.get_one(Instance, 1).name = "undone"
+        session.flush()
+        raise ZeroDivisionError
+    with pen.writing() as session:
+        assert session.get_one(Instance, 1).name == "kept"
+    pen.close()
+    with db.writing(engine) as session:
+        session.get_one(Instance, 1).name = "free"
+
+
+def test_a_pen_writes_on_after_the_database_was_away(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("a file does not go away")
+    pen, ask = db.Pen(engine), text("SELECT pg_backend_pid()")
+    with pen.writing() as session:
+        first = session.execute(ask).scalar_one()
+    with db.writing(engine) as session:
+        session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first})
+    with pytest.raises(DatabaseUnavailable), pen.writing() as session:
+        session.execute(ask)
+    with pen.writing() as session:
+        assert session.execute(ask).scalar_one() != first
+    pen.close()

@@ -4,6 +4,9 @@
     pipelined   RSET, MAIL, RCPT, DATA in one write; a body and the next message's commands travel together (RFC 2920)
     plain       one command at a time
 
+No body is written without leave. The dialogue asks for it as late as it can: when it is all that is missing, and when
+the bodies before it are answered, but for a window of them where the server chunks.
+
 Every transaction begins with RSET: without it, what follows a refused recipient leaves under the previous message's
 sender (STANDARDS T7). Replies are paired with commands strictly in order, and a reply that nobody asked for, or that
 no server may give at that place, ends the talk: nothing said after it can be trusted.
@@ -16,7 +19,9 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown
+from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown, Withdrawn
+
+GOODBYE = "the server said goodbye"
 
 
 class Speech(StrEnum):
@@ -42,9 +47,17 @@ class Fault:
     """The relay, or our standing with it, is at fault: the message was not taken and nobody is to blame for it."""
 
     why: str
+    stage: Stage | None = None  # which command it was, if one
+    reply: Reply | None = None
 
 
+class Asks:
+    """The message waits for leave to write its body: answer with `go` or `withdraw`."""
+
+
+ASKS = Asks()
 Result = Outcome | Fault
+Event = Result | Asks
 
 
 @dataclass(eq=False)
@@ -55,25 +68,32 @@ class Transaction:
     rcpt: str
     parameters: str
     message: bytes
+    leave: bool = False  # to write the body: given beforehand, or when asked
     decided: Result | None = None
     refused: set[Stage] = field(default_factory=set)
     written: bool = False  # the body, or a part of it, may have reached the server
 
-    def command(self, stage: Stage, chunked: bool = False) -> bytes:
-        """The command of that stage with its line end."""
+    def envelope(self) -> bytes:
+        """RSET, MAIL and RCPT, to be written at once."""
+        return f"RSET\r\nMAIL FROM:<{self.mail}>{self.parameters}\r\nRCPT TO:<{self.rcpt}>\r\n".encode()
+
+    def command(self, stage: Stage) -> bytes:
+        """The command of that stage alone, with its line end."""
         match stage:
             case Stage.MAIL:
                 return f"MAIL FROM:<{self.mail}>{self.parameters}\r\n".encode()
             case Stage.RCPT:
                 return f"RCPT TO:<{self.rcpt}>\r\n".encode()
             case Stage.END:
-                return b"BDAT %d LAST\r\n" % len(self.message) if chunked else b".\r\n"
+                return b".\r\n"
         return stage.encode() + b"\r\n"
 
     def stuffed(self) -> list[bytes]:
         """The body for DATA: lines that begin with a dot get one more, and a dot ends it (RFC 5321 4.5.2)."""
-        first = b"." if self.message.startswith(b".") else b""
-        return [first, self.message.replace(b"\r\n.", b"\r\n.."), b".\r\n"]
+        body = self.message
+        if b"\r\n." in body:
+            body = body.replace(b"\r\n.", b"\r\n..")
+        return [b".", body, b".\r\n"] if body.startswith(b".") else [body, b".\r\n"]
 
     @property
     def conclusive(self) -> bool:
@@ -95,17 +115,18 @@ _ENVELOPE = (Stage.RSET, Stage.MAIL, Stage.RCPT)
 
 
 class Dialogue:
-    """One connection's talk. After each of `begin`, `heard` and `lost`: write `output()`, hand on `results()`."""
+    """One connection's talk. After each call that may change it: write `output()`, look at `events()`."""
 
     def __init__(self, speech: Speech) -> None:
         self.speech = speech
         self.served = 0  # senders the server has agreed to
         self.ended: str | None = None  # why no more can be said
-        self.goodbye = False  # 421: the server is about to close; what it still answers counts
-        self._waiting: deque[Transaction] = deque()
+        self.goodbye = False  # 421 was said: what was asked before it may still be answered
+        self._waiting: deque[Transaction] = deque()  # for the ones before them
+        self._asking: list[Transaction] = []  # waiting for leave, nothing of their bodies written
         self._due: deque[tuple[Transaction, Stage]] = deque()
         self._output: list[bytes] = []
-        self._results: list[tuple[Transaction, Result]] = []
+        self._events: list[tuple[Transaction, Event]] = []
 
     @property
     def awaited(self) -> Stage | None:
@@ -117,17 +138,43 @@ class Dialogue:
         pieces, self._output = self._output, []
         return pieces
 
-    def results(self) -> list[tuple[Transaction, Result]]:
-        """The transactions that ended since the last call."""
-        ended, self._results = self._results, []
-        return ended
+    def events(self) -> list[tuple[Transaction, Event]]:
+        """What happened to transactions since the last call, in order; a result is the last of its transaction."""
+        happened, self._events = self._events, []
+        return happened
 
     def begin(self, transaction: Transaction) -> None:
         """Take a message on; it is written as soon as the way of speaking allows."""
         if self.ended is not None or self.goodbye:
-            self._results.append((transaction, Fault(self.ended or "the server said goodbye")))
+            self._events.append((transaction, Fault(self.ended or GOODBYE)))
+        elif self.speech is Speech.CHUNKED and not transaction.leave:
+            self._ask_leave(transaction)
+        else:
+            self._waiting.append(transaction)
+            self._proceed()
+
+    def go(self, transaction: Transaction) -> None:
+        """Leave is given: the body follows. Nothing happens if the talk has ended since it was asked."""
+        if transaction not in self._asking:
             return
-        self._waiting.append(transaction)
+        self._asking.remove(transaction)
+        transaction.leave = True
+        if self.speech is Speech.CHUNKED:
+            self._waiting.append(transaction)
+        elif self.speech is Speech.PIPELINED:
+            self._write_body(transaction)
+        else:
+            self._ask(transaction, Stage.DATA)
+        self._proceed()
+
+    def withdraw(self, transaction: Transaction) -> None:
+        """Leave is refused: nothing of the body is written. Nothing happens if the talk has ended since."""
+        if transaction not in self._asking:
+            return
+        self._asking.remove(transaction)
+        self._events.append((transaction, Withdrawn()))
+        if self.speech is Speech.PIPELINED:  # the server waits for a body, and would take the next command for one
+            self.lost("a message was withdrawn after DATA")
         self._proceed()
 
     def heard(self, reply: Reply) -> None:
@@ -149,7 +196,7 @@ class Dialogue:
             case Stage.END:
                 self._taken(transaction, reply)
         if self.goodbye and not self._due:
-            self.lost("the server said goodbye")
+            self.lost(GOODBYE)
         self._proceed()
 
     def lost(self, why: str) -> None:
@@ -160,9 +207,10 @@ class Dialogue:
         first: dict[Transaction, Stage | None] = {}
         for transaction, stage in self._due:
             first.setdefault(transaction, stage)
-        first |= dict.fromkeys(self._waiting)
-        self._results += [(one, self._left_open(one, stage, why)) for one, stage in first.items()]
+        first |= dict.fromkeys((*self._asking, *self._waiting))
+        self._events += [(one, self._left_open(one, stage, why)) for one, stage in first.items()]
         self._due.clear()
+        self._asking.clear()
         self._waiting.clear()
 
     def _left_open(self, one: Transaction, stage: Stage | None, why: str) -> Result:
@@ -173,7 +221,7 @@ class Dialogue:
         if one.written:
             return Unknown(f"the message was written, then {why}")
         if stage in (None, Stage.RSET, Stage.MAIL):
-            return Fault(f"{why} at {stage}" if stage else why)
+            return Fault(f"{why} at {stage}" if stage else why, stage)
         return Deferred(Reply(451, None, why[:500]))
 
     def _proceed(self) -> None:
@@ -181,43 +229,58 @@ class Dialogue:
             self._open(self._waiting.popleft())
 
     def _may_begin(self) -> bool:
+        if self.speech is Speech.CHUNKED:
+            return True
+        if self._asking:
+            return False
         if self.speech is Speech.PIPELINED:  # nothing may follow DATA before its reply (RFC 2920 section 3.1)
             return all(stage is Stage.END for _, stage in self._due)
-        return self.speech is Speech.CHUNKED or not self._due
+        return not self._due
 
     def _open(self, one: Transaction) -> None:
         if self.speech is Speech.PLAIN:
             self._ask(one, Stage.RSET)
             return
-        for stage in _ENVELOPE:
-            self._ask(one, stage)
+        self._output.append(one.envelope())
+        self._due += ((one, stage) for stage in _ENVELOPE)
         if self.speech is Speech.PIPELINED:
             self._ask(one, Stage.DATA)
             return
-        self._ask(one, Stage.END)
-        self._output.append(one.message)
+        self._output += (b"BDAT %d LAST\r\n" % len(one.message), one.message)
+        self._due.append((one, Stage.END))
+        one.written = True
+
+    def _ask_leave(self, one: Transaction) -> None:
+        self._asking.append(one)
+        self._events.append((one, ASKS))
+
+    def _write_body(self, one: Transaction) -> None:
+        self._output += one.stuffed()
+        self._due.append((one, Stage.END))
         one.written = True
 
     def _ask(self, one: Transaction, stage: Stage) -> None:
-        self._output.append(one.command(stage, self.speech is Speech.CHUNKED))
+        self._output.append(one.command(stage))
         self._due.append((one, stage))
 
     def _go_on(self, one: Transaction, following: Stage) -> None:
         if self.speech is not Speech.PLAIN:
             return  # it is on its way already
-        if one.decided is None:
-            self._ask(one, following)
-        else:
+        if one.decided is not None:
             self._finish(one)
+        elif following is Stage.DATA and not one.leave:
+            self._ask_leave(one)
+        else:
+            self._ask(one, following)
 
     def _finish(self, one: Transaction) -> None:
         assert one.decided is not None
-        self._results.append((one, one.decided))
+        self._events.append((one, one.decided))
 
     def _sender(self, one: Transaction, stage: Stage, said: Reply) -> None:
         if said.digit != 2:
             one.refused.add(stage)
-            one.decided = one.decided or Fault(f"{stage} was answered {said.code} {said.text}")
+            one.decided = one.decided or Fault(f"{stage} was answered {said.code} {said.text}", stage, said)
         elif stage is Stage.MAIL:
             self.served += 1
         self._go_on(one, Stage.RCPT if stage is Stage.MAIL else Stage.MAIL)
@@ -237,10 +300,10 @@ class Dialogue:
             self._finish(one)
             if said.digit < 4:
                 self._out_of_place(said)
+        elif one.decided is None and one.leave:
+            self._write_body(one)
         elif one.decided is None:
-            self._output += one.stuffed()
-            self._due.append((one, Stage.END))
-            one.written = True
+            self._ask_leave(one)
         elif one.refused == {Stage.RCPT}:  # RFC 2920: all recipients refused, so nothing but the dot (S-24)
             self._ask(one, Stage.END)
         else:  # a dot alone could mail an empty message

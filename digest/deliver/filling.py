@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Integer, Text, bindparam, literal, select, true, update
+from sqlalchemy import ColumnElement, Insert, Integer, Text, bindparam, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.config import Config
-from digest.deliver.given import dialect, given, values
+from digest.deliver.given import Rows, Statement, put
 from digest.deliver.message import message_id, sender
 from digest.errors import IllegalMove, NeedsDecision, NotFound
 from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, Variant, table
@@ -118,13 +117,11 @@ def _write(session: Session, order: Order, group: Sequence[Member]) -> None:
         "its_variant": order.variant_id,
         "its_slice": piece.id,
     }
-    session.connection().execute(_insert_statement(dialect(session)), {**shared, **values(rows)})
+    put(session, _WRITTEN, rows, shared)
 
 
-@cache
-def _insert_statement(dialect: str) -> Any:
-    rows = given(dialect, {"subscriber_id": Integer, "message_id": Text})
-    filled = {
+def _written(rows: Rows, dialect: str) -> Insert:
+    filled: dict[str, ColumnElement[Any]] = {
         "occasion": bindparam("its_occasion", type_=_d.c.occasion.type),
         "issue_id": bindparam("its_issue", type_=_d.c.issue_id.type),
         "list_id": bindparam("its_list", type_=_d.c.list_id.type),
@@ -132,14 +129,16 @@ def _insert_statement(dialect: str) -> Any:
         "slice_id": bindparam("its_slice", type_=_d.c.slice_id.type),
         "state": literal(DeliveryState.PENDING.value),
         "attempts": literal(0),
-        "subscriber_id": rows.c.subscriber_id,
-        "message_id": rows.c.message_id,
+        **rows,
     }
-    # The condition keeps SQLite from reading ON CONFLICT as a join's; the unique key makes repeats harmless.
-    picked = select(*filled.values()).select_from(rows).where(true())
-    special: Callable[..., Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
-    inserted = special(_d).from_select(list(filled), picked, include_defaults=False)
-    return inserted.on_conflict_do_nothing(index_elements=["occasion", "subscriber_id"])
+    if dialect == "sqlite":
+        return sqlite.insert(_d).values(filled).on_conflict_do_nothing(index_elements=_ONCE)
+    inserted = postgresql.insert(_d).from_select(list(filled), select(*filled.values()), include_defaults=False)
+    return inserted.on_conflict_do_nothing(index_elements=_ONCE)
+
+
+_ONCE = ["occasion", "subscriber_id"]  # makes repeats harmless
+_WRITTEN = Statement({"subscriber_id": Integer, "message_id": Text}, _written)
 
 
 def sliced(people: Sequence[Member], size: int) -> Iterator[list[Member]]:

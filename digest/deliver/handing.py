@@ -1,65 +1,43 @@
 """Leave to write bodies, and what came of them: for many rows in a statement each, as the writer gathers them. Steps.
 
-Each statement joins the ledger with the requests given to it, and returns the rows that it changed; row by row it
-decides as it would decide for that row alone.
+The holds that the requests stand on are looked at once for all of them; then each row is decided alone, by
+compare-and-set on its state, its slice and its tries, in one statement with the permission.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
-    FromClause,
     Integer,
+    Select,
     String,
     Text,
+    Update,
     and_,
-    exists,
-    literal,
+    case,
+    false,
+    or_,
     select,
+    true,
     type_coerce,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session
 
-from digest.deliver.given import dialect, given, instant, values
-from digest.deliver.ledger import FLOWING, MOVES, S, Work, ours
+from digest.deliver.given import Row, Rows, Statement, changed, found, instant
+from digest.deliver.ledger import FLOWING, MOVES, S, Work
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
 from subscribers.audience import may_receive_confirm, may_receive_issue, why_not
 
 _d = table(Delivery)
 _s = table(Slice)
 _i = table(Issue)
-
-_HANDED = {
-    "id": BigInteger,
-    "fence": Integer,
-    "holder": Text,
-    "tries": Integer,
-    "relay": Text,
-    "at": DateTime,
-    "number": Integer,
-}
-_SETTLED = {
-    "id": BigInteger,
-    "fence": Integer,
-    "holder": Text,
-    "attempts": Integer,
-    "state": String,
-    "relay": Text,
-    "code": Integer,
-    "enhanced": Text,
-    "reason": Text,
-    "next_try_at": DateTime,
-    "settled_at": DateTime,
-}
 
 
 @dataclass(frozen=True)
@@ -108,26 +86,19 @@ class Ending:
     again_at: datetime | None = None
 
 
-class _Row(Protocol):
-    @property
-    def work(self) -> Work: ...
-
-
-_R = TypeVar("_R", bound=_Row)
-
-
 def hand(session: Session, leaves: Sequence[Leave]) -> list[Verdict]:
     """Leave to write each body, or the reason why not: then the row is skipped, or left where it is when its slice is
     lost or its issue paused."""
-    verdicts: dict[int, Verdict] = {}
-    for some in _once_each(leaves):
-        handed: set[int] = set()
-        for kind in {leaf.work.kind for _, leaf in some}:
-            rows = [_leave(leaf) for _, leaf in some if leaf.work.kind == kind]
-            handed |= _changed(session, _hand_statement(kind, dialect(session)), rows)
-        for place, leaf in some:
-            verdicts[place] = Verdict(True) if leaf.work.id in handed else _refused(session, leaf)
-    return [verdicts[place] for place in range(len(leaves))]
+    standing = _standing(session, [leaf.work for leaf in leaves])
+    kinds = [leaf.work.kind if standing.get(_key(leaf.work)) else "" for leaf in leaves]
+    handed: dict[int, bool] = {}
+    for kind in {*kinds} - {""}:
+        places = [place for place, its in enumerate(kinds) if its == kind]
+        said = changed(session, _HANDED[kind], [_leave(leaves[place]) for place in places])
+        handed |= zip(places, said, strict=True)
+    return [
+        Verdict(True) if handed.get(place) else _refused(session, leaf, standing) for place, leaf in enumerate(leaves)
+    ]
 
 
 def settle(session: Session, endings: Sequence[Ending]) -> list[bool]:
@@ -138,100 +109,122 @@ def settle(session: Session, endings: Sequence[Ending]) -> list[bool]:
     open_ = [(place, end) for place, end in enumerate(endings) if not end.handed]
     leaves = [Leave(end.work, end.settled.relay or "", end.at, tried=end.settled.tried) for _, end in open_]
     refused = {place for (place, _), said in zip(open_, hand(session, leaves), strict=True) if not said.handed}
-    done: dict[int, bool] = dict.fromkeys(refused, False)
-    for some in _once_each(endings, without=refused):
-        settled = _changed(session, _settle_statement(dialect(session)), [_ending(end) for _, end in some])
-        for place, end in some:
-            done[place] = end.work.id in settled
-            if done[place] and end.settled.state == S.UNKNOWN:
-                _resolve(session, end)
-    return [done[place] for place in range(len(endings))]
+    standing = _standing(session, [end.work for end in endings])
+    places = [p for p, end in enumerate(endings) if p not in refused and _key(end.work) in standing]
+    done = dict(zip(places, changed(session, _SETTLED, [_ending(endings[place]) for place in places]), strict=True))
+    for place, settled in done.items():
+        if settled and endings[place].settled.state == S.UNKNOWN:
+            _resolve(session, endings[place])
+    return [done.get(place, False) for place in range(len(endings))]
 
 
 def take_back(session: Session, works: Sequence[Work]) -> list[bool]:
     """handed -> claimed, for messages that the relay surely did not take; False where the row is not ours any more."""
-    return [_taken_back(session, work) for work in works]
+    standing = _standing(session, works)
+    places = [place for place, work in enumerate(works) if _key(work) in standing]
+    said = changed(session, _TAKEN_BACK, [_back(works[place]) for place in places])
+    done = dict(zip(places, said, strict=True))
+    return [done.get(place, False) for place in range(len(works))]
 
 
-def _taken_back(session: Session, work: Work) -> bool:
-    attempts = work.attempts + 1
-    where = (_d.c.id == work.id, _d.c.state == S.HANDED, _d.c.attempts == attempts, exists().where(*ours(work.hold)))
-    back = update(_d).where(*where).values(state=S.CLAIMED, attempts=work.attempts, handed_at=None).returning(_d.c.id)
-    return session.execute(back).one_or_none() is not None
+def _key(work: Work) -> tuple[int, int, str]:
+    return (work.hold.slice_id, work.hold.fence, work.hold.holder)
 
 
-def _once_each(rows: Sequence[_R], without: Iterable[int] = ()) -> Iterator[list[tuple[int, _R]]]:
-    # A statement changes a row once and can't say for whom: two requests about one row take two statements.
-    skipped = set(without)
-    left = [(place, row) for place, row in enumerate(rows) if place not in skipped]
-    while left:
-        first: dict[int, int] = {}
-        for place, row in left:
-            first.setdefault(row.work.id, place)
-        if len(first) == len(left):
-            yield left
-            return
-        yield [(place, row) for place, row in left if first[row.work.id] == place]
-        left = [(place, row) for place, row in left if first[row.work.id] != place]
+def _standing(session: Session, works: Sequence[Work]) -> Mapping[tuple[int, int, str], bool]:
+    """The holds that still are what they were, each with whether its rows may go out now.
+
+    On PostgreSQL nobody can take such a slice before this transaction ends, so its rows need no look at the fence.
+    """
+    rows = list({_key(work) for work in works})
+    return {(slice_id, fence, holder): bool(flows) for slice_id, fence, holder, flows in found(session, _HELD, rows)}
 
 
-def _leave(leaf: Leave) -> tuple[object, ...]:
+def _leave(leaf: Leave) -> Row:
     work = leaf.work
-    return (work.id, work.hold.fence, work.hold.holder, int(leaf.tried), leaf.relay, instant(leaf.at), work.number)
+    return (work.id, work.hold.slice_id, int(leaf.tried), leaf.relay, instant(leaf.at), work.number)
 
 
-def _ending(end: Ending) -> tuple[object, ...]:
+def _ending(end: Ending) -> Row:
     work, settled = end.work, end.settled
     assert settled.state in MOVES[S.HANDED]
     final = None if settled.state in (S.DEFERRED, S.UNKNOWN) else instant(end.at)
     attempts = work.attempts + settled.tried
     again_at = settled.next_try_at and instant(settled.next_try_at)
     said = (settled.relay, settled.code, settled.enhanced, settled.reason, again_at)
-    return (work.id, work.hold.fence, work.hold.holder, attempts, settled.state, *said, final)
+    return (work.id, work.hold.slice_id, attempts, settled.state.value, *said, final)
 
 
-def _changed(session: Session, statement: ReturningUpdate[Any], rows: Sequence[tuple[object, ...]]) -> set[int]:
-    said = session.connection().execute(statement, values(rows))
-    return {row[0] for row in said}
+def _back(work: Work) -> Row:
+    return (work.id, work.hold.slice_id, work.attempts + 1, work.attempts)
 
 
-@cache
-def _hand_statement(kind: str, dialect: str) -> ReturningUpdate[Any]:
-    """claimed -> handed: only while we hold the slice, the issue flows and the person may be mailed."""
-    rows = given(dialect, _HANDED)
-    flows = exists().where(_i.c.id == _d.c.issue_id, _i.c.state.in_(FLOWING), _i.c.paused.is_(False))
-    at = type_coerce(rows.c.at, _d.c.handed_at.type)
-    allowed = {
-        "issue": and_(flows, may_receive_issue(_d.c.subscriber_id, _d.c.list_id)),
-        "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows.c.number),
-        "notice": literal(True),
-    }[kind]
+def _held(rows: Rows, dialect: str) -> Select[tuple[int, int, str, bool]]:
+    flows = or_(_s.c.issue_id.is_(None), and_(_i.c.state.in_(FLOWING), _i.c.paused.is_(False)))
     return (
-        update(_d)
-        .where(_d.c.id == rows.c.id, _d.c.state == S.CLAIMED, _held(rows), allowed)
-        .values(state=S.HANDED, handed_at=at, attempts=_d.c.attempts + rows.c.tries, relay=rows.c.relay)
-        .returning(_d.c.id)
+        select(_s.c.id, _s.c.fence, _s.c.holder, flows)
+        .select_from(_s.outerjoin(_i, _i.c.id == _s.c.issue_id))
+        .where(_s.c.id == rows["slice_id"], _s.c.fence == rows["fence"], _s.c.holder == rows["holder"])
+        .with_for_update(read=True, of=_s)
     )
 
 
-@cache
-def _settle_statement(dialect: str) -> ReturningUpdate[Any]:
-    rows = given(dialect, _SETTLED)
+def _handed(kind: str) -> Statement:
+    """claimed -> handed: only while the person may be mailed."""
+
+    def made(rows: Rows, dialect: str) -> Update:
+        at = type_coerce(rows["at"], _d.c.handed_at.type)
+        allowed: ColumnElement[bool] = {
+            "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),
+            "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows["number"]),
+            "notice": true(),
+        }[kind]
+        if dialect == "postgresql":  # else its planner would rather read all people than look a few up
+            allowed = case((allowed, true()), else_=false())
+        handed = {"state": S.HANDED, "handed_at": at, "attempts": _d.c.attempts + rows["tries"], "relay": rows["relay"]}
+        return _moved(rows, S.CLAIMED, dialect).where(allowed).values(handed)
+
+    return Statement({**_OF, "tries": Integer, "relay": Text, "at": DateTime, "number": BigInteger}, made)
+
+
+def _settled(rows: Rows, dialect: str) -> Update:
     kept = ("state", "relay", "code", "enhanced", "reason", "next_try_at", "settled_at")
-    return (
-        update(_d)
-        .where(_d.c.id == rows.c.id, _d.c.state == S.HANDED, _d.c.attempts == rows.c.attempts, _held(rows))
-        .values({name: type_coerce(rows.c[name], _d.c[name].type) for name in kept})
-        .returning(_d.c.id)
-    )
+    moved = _moved(rows, S.HANDED, dialect).where(_d.c.attempts == rows["attempts"])
+    return moved.values({name: type_coerce(rows[name], _d.c[name].type) for name in kept})
 
 
-def _held(rows: FromClause) -> Any:
-    return exists().where(_s.c.id == _d.c.slice_id, _s.c.fence == rows.c.fence, _s.c.holder == rows.c.holder)
+def _taken_back(rows: Rows, dialect: str) -> Update:
+    moved = _moved(rows, S.HANDED, dialect).where(_d.c.attempts == rows["attempts"])
+    return moved.values({"state": S.CLAIMED, "attempts": rows["before"], "handed_at": None})
 
 
-def _refused(session: Session, leaf: Leave) -> Verdict:
-    why = _why_not(session, leaf.work)
+def _moved(rows: Rows, before: DeliveryState, dialect: str) -> Update:
+    moved = update(_d).where(_d.c.id == rows["id"], _d.c.slice_id == rows["slice_id"], _d.c.state == before)
+    return moved.returning(_d.c.id) if dialect == "postgresql" else moved
+
+
+_OF = {"id": BigInteger, "slice_id": Integer}
+_HELD = Statement({"slice_id": Integer, "fence": Integer, "holder": Text}, _held)
+_HANDED = {kind: _handed(kind) for kind in ("issue", "confirm", "notice")}
+_TAKEN_BACK = Statement({**_OF, "attempts": Integer, "before": Integer}, _taken_back)
+_SETTLED = Statement(
+    {
+        **_OF,
+        "attempts": Integer,
+        "state": String,
+        "relay": Text,
+        "code": Integer,
+        "enhanced": Text,
+        "reason": Text,
+        "next_try_at": DateTime,
+        "settled_at": DateTime,
+    },
+    _settled,
+)
+
+
+def _refused(session: Session, leaf: Leave, standing: Mapping[tuple[int, int, str], bool]) -> Verdict:
+    why = _why_not(session, leaf.work) if _key(leaf.work) in standing else ""
     if why:
         where = (_d.c.id == leaf.work.id, _d.c.state == S.CLAIMED)
         session.execute(update(_d).where(*where).values(state=S.SKIPPED, reason=why, settled_at=leaf.at))
@@ -239,12 +232,10 @@ def _refused(session: Session, leaf: Leave) -> Verdict:
 
 
 def _why_not(session: Session, work: Work) -> str:
-    if session.execute(select(_s.c.id).where(*ours(work.hold))).one_or_none() is None:
-        return ""
     row = session.execute(
         select(_d.c.state, _d.c.subscriber_id, _i.c.state.label("issue"), _i.c.paused)
         .select_from(_d.outerjoin(_i, _i.c.id == _d.c.issue_id))
-        .where(_d.c.id == work.id)
+        .where(_d.c.id == work.id, _d.c.slice_id == work.hold.slice_id)
     ).one_or_none()
     if row is None or row.state != S.CLAIMED or row.paused:
         return ""

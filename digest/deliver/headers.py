@@ -17,6 +17,7 @@ _WORD = 64  # an encoded-word with the longest name before it still fits a line 
 _PLAIN_WORD = 60  # a longer word of a subject is encoded, as it could not be folded
 _JOINER = "\u200d"  # zero width joiner
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+_NAME = re.compile(r"[!-9;-~]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _TOKENS = re.compile(r'(?:"(?:[^"\\]|\\.)*"|<[^>]*>|[^\s"<])+')
@@ -27,6 +28,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def one_line(value: str, limit: int = 500) -> str:
     """`value` on one line: controls, line separators and stray surrogates become single spaces, cut at `limit`."""
+    if value.isprintable() and "  " not in value and len(value) <= limit and value == value.strip():
+        return value  # as nearly every value is: the only printable space is the space
     return " ".join(_CONTROL.sub(" ", value).split())[:limit].rstrip()
 
 
@@ -109,8 +112,10 @@ def line(name: str, value: str) -> bytes:
     ValueError if a control character would reach the wire. Non-ASCII is written as UTF-8: only an address that
     needs SMTPUTF8 brings some (F-22).
     """
-    if _CONTROL.search(value) or not re.fullmatch(r"[!-9;-~]+", name):
+    if _CONTROL.search(value) or not _NAME.fullmatch(name):
         raise ValueError(f"{name}: a control character can't be written into a header")
+    if value.isascii() and len(name) + 2 + len(value) <= _LINE:
+        return f"{name}: {value}\r\n".encode()
     lines = [f"{name}:"]
     for word in _words(name, value):
         if len(lines[-1]) + 1 + len(word.encode()) > _LINE and lines[-1] != f"{name}:":

@@ -58,6 +58,7 @@ class Hold:
     holder: str
     fence: int
     expires_at: datetime
+    urgent: bool = False  # letters
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _take(session: Session, found: Row[Any], holder: str, now: datetime) -> Hold
         .where(_s.c.id == found.id, _s.c.fence == found.fence)
         .values(holder=holder, fence=found.fence + 1, lease_until=now + LEASE),
     )
-    return Hold(found.id, holder, found.fence + 1, found.expires_at) if taken == 1 else None
+    return Hold(found.id, holder, found.fence + 1, found.expires_at, found.priority > 0) if taken == 1 else None
 
 
 def _recover(session: Session, hold: Hold, unknown: str, now: datetime) -> None:

@@ -271,22 +271,21 @@ def _signatures(prepared: Prepared, reader: Reader, head: bytes) -> list[bytes]:
 
 
 def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) -> Iterable[bytes]:
+    plain = {name: headers.one_line(value, 2000) for name, value in reader.values.items()}
     return (
         prepared.opening,
-        *_filled(prepared.text, reader.values, encode),
+        *_filled(prepared.text, {name: encode(value) for name, value in plain.items()}),
         prepared.between,
-        *_filled(prepared.html, reader.values, lambda value: encode(html.escape(value))),
+        *_filled(prepared.html, {name: encode(html.escape(value)) for name, value in plain.items()}),
         prepared.end,
     )
 
 
-def _filled(
-    pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, str], encode: Callable[[str], bytes]
-) -> list[bytes]:
-    return [encode(headers.one_line(values[piece], 2000)) if isinstance(piece, Blank) else piece for piece in pieces]
+def _filled(pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, bytes]) -> list[bytes]:
+    return [values[piece] if isinstance(piece, Blank) else piece for piece in pieces]
 
 
-@lru_cache(maxsize=64)  # a reader's links and name stand in a message several times
+@lru_cache(maxsize=16)  # text and HTML, and the signature, mostly have the same
 def _blank(value: str) -> bytes:
     return quoted_printable(value)
 

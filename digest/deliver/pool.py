@@ -1,21 +1,23 @@
-"""Connections to the relays, each worked by tasks of its own, fed from one queue for all relays.
+"""Connections to the relays, each a line of its own, fed from one queue for all relays.
 
-A connection has twice as many workers as its window: while one half waits for the server, the other waits for commits.
 A relay in trouble (connect, TLS, log-in, MAIL refused) pauses with back-off; its messages go back to the queue, and no
-recipient is marked for a fault of ours.
+recipient is marked for a fault of ours. Letters have one more line to each relay, opened when one waits and the others
+are busy, so that no issue stands in their way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from digest.config import RelayConfig
 from digest.deliver.ledger import Work
 from digest.deliver.smtp import Connection, Timeouts, Trouble, connect
+from digest.deliver.talk import Desk, Talk
 
 _FIRST_PAUSE = 0.5  # seconds; doubles with every failure in a row
 _LONGEST_PAUSE = 300.0
@@ -25,21 +27,25 @@ class Jobs:
     """Messages waiting for a connection: letters first, then in the order of their claim."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.PriorityQueue[tuple[int, int, Work | None]] = asyncio.PriorityQueue()
-        self._count = itertools.count()
+        self._letters: deque[Work] = deque()
+        self._issues: deque[Work] = deque()
 
     def put(self, work: Work) -> None:
         """One more."""
-        self._queue.put_nowait((0 if work.kind == "issue" else -1, next(self._count), work))
+        (self._issues if work.kind == "issue" else self._letters).append(work)
 
-    def close(self, workers: int) -> None:
-        """Tell that many workers, before everything else, that it is over."""
-        for _ in range(workers):
-            self._queue.put_nowait((-2, next(self._count), None))
+    def take(self, letters_only: bool = False) -> Work | None:
+        """The next one."""
+        if self._letters:
+            return self._letters.popleft()
+        return self._issues.popleft() if self._issues and not letters_only else None
 
-    async def get(self) -> Work | None:
-        """The next one, or None: it is over."""
-        return (await self._queue.get())[2]
+
+class Office(Desk, Protocol):
+    """A desk that also says whether a message is still wanted."""
+
+    def begin(self, work: Work) -> bool:
+        """Count it as under way, or say that it is not to be sent any more."""
 
 
 class Relay:
@@ -55,13 +61,13 @@ class Relay:
         """It took a message, or said plainly that it does not take one."""
         self.failures = 0
 
-    def failed(self, reason: str) -> None:
+    def failed(self, trouble: Trouble) -> None:
         """It is in trouble: nothing is tried until the pause is over."""
         now = asyncio.get_running_loop().time()
         if now < self._well_again:
             return  # another connection met the same trouble
         self.failures += 1
-        self.reason = reason
+        self.reason = str(trouble)
         self._well_again = now + min(_FIRST_PAUSE * 2 ** (self.failures - 1), _LONGEST_PAUSE)
 
     @property
@@ -71,73 +77,77 @@ class Relay:
 
 
 class _Line:
-    """One connection of a relay, opened when it is needed, and again when it is used up; shared by several workers."""
+    """A place for one connection of a relay, opened when there is a message for it, and again when it is used up."""
 
-    def __init__(self, relay: Relay, dial: Callable[[RelayConfig], Awaitable[Connection]]) -> None:
-        self.relay = relay
-        self._dial = dial
-        self._connection: Connection | None = None
-        self._lock = asyncio.Lock()
-        self._used = 0  # messages given to this connection
-        self._users = 0
-        self._free = asyncio.Event()
-        self._free.set()
-        self._alone = asyncio.Lock()
+    def __init__(self, pool: Pool, relay: Relay, letters_only: bool) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._letters_only = letters_only
+        self._talk: Talk | None = None
+        self._called = asyncio.Event()
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """The connection, for one message; Trouble if it can't be had."""
-        async with self._lock:
-            if self._connection is None or not self._connection.usable or self._used >= self._most:
-                await self._close()
-                self._connection = await self._opened()
-                self._used = 0
-            found = self._connection
-            self._used += 1
-            self._users += 1
-            self._free.clear()
-        try:
-            # Where one message at a time is handed over, the next one waits for the commit of the last one's outcome:
-            # a crash leaves one a connection in doubt, and no more.
-            async with self._alone if found.window == 1 else contextlib.nullcontext():
-                yield found
-        finally:
-            self._users -= 1
-            if not self._users:
-                self._free.set()
+    async def work(self) -> None:
+        """Send what there is until the pool ends."""
+        while not self._pool.ending.is_set():
+            self._called.clear()
+            if self._relay.pause:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._pool.ending.wait(), self._relay.pause)
+            elif (work := self._take()) is not None:
+                await self._send(work)
+            else:
+                await self._called.wait()
 
-    @property
-    def _most(self) -> int:
-        return self.relay.config.messages_per_connection
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._called.set()
+        if self._talk:
+            self._talk.fill()
 
-    async def _opened(self) -> Connection:
-        if self.relay.pause:  # another worker has just met the trouble
-            raise Trouble(self.relay.reason)
-        try:
-            return await self._dial(self.relay.config)
-        except Trouble as trouble:
-            self.relay.failed(str(trouble))
-            raise
+    def end(self) -> None:
+        """Begin nothing more."""
+        self._called.set()
+        if self._talk:
+            self._talk.end()
 
     def abort(self) -> None:
         """Hang up at once."""
-        if self._connection:
-            self._connection.abort()
+        if self._talk:
+            self._talk.abort()
 
-    async def close(self) -> None:
-        """Nothing more is sent on it."""
-        async with self._lock:
-            await self._close()
+    def _take(self) -> Work | None:
+        return self._pool.take(self._relay, self._letters_only)
 
-    async def _close(self) -> None:
-        if self._connection and self._connection.usable:
-            await self._free.wait()
-            await self._connection.close()
-        self._connection = None
+    async def _send(self, first: Work) -> None:
+        try:
+            connection = await self._pool.dial(self._relay.config)
+        except Trouble as trouble:
+            self._relay.failed(trouble)
+            self._pool.desk.back(first, handed=False)
+            return
+        most = self._relay.config.messages_per_connection
+        talk = Talk(
+            connection,
+            self._relay.config.name,
+            self._pool.desk,
+            most=most,
+            take=self._take,
+            trouble=self._relay.failed,
+            fine=self._relay.succeeded,
+        )
+        self._talk = talk
+        try:
+            talk.begin(first)
+            if self._pool.ending.is_set():
+                talk.end()
+            await talk.over.wait()
+        finally:
+            self._talk = None
+            await connection.close()
 
 
 class Pool:
-    """All connections of a sender. `job` does one message on a connection; Trouble from it returns the message."""
+    """All connections of a sender; `desk` has the messages, and hears what became of each."""
 
     def __init__(
         self,
@@ -148,38 +158,59 @@ class Pool:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.relays = [Relay(config) for config in relays]
-        self.jobs = Jobs()
+        self.ending = asyncio.Event()
+        self.drained = asyncio.Event()  # nothing is under way any more
+        self.desk: Office
+        self._jobs = Jobs()
         self._ehlo = ehlo
         self._timeouts = timeouts
         self._tls = tls
-        self._ending = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
         self._lines: list[_Line] = []
-        self.drained = asyncio.Event()  # nothing is under way any more
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, job: Callable[[Connection, str, Work], Awaitable[None]]) -> list[asyncio.Task[None]]:
-        """Begin to work off `jobs`; a task that ends before `drain` has failed, and says why."""
-        self._lines = [_Line(relay, self._dial) for relay in self.relays for _ in range(relay.config.connections)]
-        self._tasks = [
-            asyncio.create_task(self._work(line, job))
-            for line in self._lines
-            for _ in range(2 * line.relay.config.window)
+    def start(self, desk: Office) -> list[asyncio.Task[None]]:
+        """Begin to send what is put; a task that ends before `drain` has failed, and says why."""
+        self.desk = desk
+        self._lines = [
+            *(_Line(self, relay, False) for relay in self.relays for _ in range(relay.config.connections)),
+            *(_Line(self, relay, True) for relay in self.relays),
         ]
+        self._tasks = [asyncio.create_task(line.work()) for line in self._lines]
         return self._tasks
+
+    def put(self, works: Iterable[Work]) -> None:
+        """More messages to be sent."""
+        for work in works:
+            self._jobs.put(work)
+        for line in self._lines:
+            line.wake()
+
+    def take(self, relay: Relay, letters_only: bool) -> Work | None:
+        """The next message that this relay may be given; it counts as begun."""
+        while not self.ending.is_set() and not relay.pause:
+            work = self._jobs.take(letters_only)
+            if work is None or self.desk.begin(work):
+                return work
+        return None
+
+    async def dial(self, relay: RelayConfig) -> Connection:
+        """A new connection; Trouble if it can't be had."""
+        return await connect(relay, self._ehlo, self._timeouts, self._tls)
 
     async def drain(self, grace: float) -> None:
         """Let open messages finish for `grace` seconds, start none, close everything."""
-        self._ending.set()
-        self.jobs.close(len(self._tasks))
+        self.ending.set()
+        for line in self._lines:
+            line.end()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace)
-            for task in late:
-                task.cancel()
             if late:  # the time to finish is over: no more words
                 for line in self._lines:
                     line.abort()
+                await asyncio.sleep(0)
+            for task in late:
+                task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(line.close() for line in self._lines))
         self.drained.set()
 
     def trouble(self, patience: int) -> str | None:
@@ -187,27 +218,3 @@ class Pool:
         if self.relays and any(relay.failures < patience for relay in self.relays):
             return None
         return "; ".join(f"relay {relay.config.name}: {relay.reason}" for relay in self.relays) or "there is no relay"
-
-    async def _dial(self, relay: RelayConfig) -> Connection:
-        return await connect(relay, self._ehlo, self._timeouts, self._tls)
-
-    async def _work(self, line: _Line, job: Callable[[Connection, str, Work], Awaitable[None]]) -> None:
-        relay = line.relay
-        while not self._ending.is_set():
-            if relay.pause:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ending.wait(), relay.pause)
-                continue
-            work = await self.jobs.get()
-            if work is None:
-                return
-            connection: Connection | None = None
-            try:
-                async with line.connection() as connection:
-                    await job(connection, relay.config.name, work)
-                relay.succeeded()
-            except Trouble as trouble:
-                self.jobs.put(work)
-                # A connection that served before may just have reached its end: open a new one, without a pause.
-                if connection and (connection.usable or not connection.served):
-                    relay.failed(str(trouble))

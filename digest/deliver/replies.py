@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _LONGEST = 65_536  # octets of one reply; RFC 5321 asks for 512 a line, servers say more
+_USUAL = 200  # octets of a reply of one line
 _LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:\s+|\Z)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -35,9 +37,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Deferred:
-    """Not now: 4xx, or the connection ended before the body was written."""
+    """Not now: 4xx, or the connection ended before the body was written, or the relay can't take it as it is."""
 
     reply: Reply
+    tried: bool = True  # False: nothing of it went over the wire
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class NotAReply(ValueError):
 
 def clean(text: str) -> str:
     """`text` without control characters, on one line."""
-    return _CONTROL.sub(" ", text).strip()
+    return text.strip() if text.isprintable() else _CONTROL.sub(" ", text).strip()
 
 
 def parse_reply(lines: list[bytes]) -> Reply:
@@ -85,6 +88,11 @@ def parse_reply(lines: list[bytes]) -> Reply:
     return Reply(code, enhanced, text[status.end() if status and enhanced else 0 :][:500])
 
 
+@lru_cache(maxsize=256)  # "250 2.1.0 Ok" comes three times a message
+def _single(line: bytes) -> Reply:
+    return parse_reply([line])
+
+
 class Replies:
     """Replies out of bytes that come in any pieces; a reply of more than 64 KB is none."""
 
@@ -95,9 +103,13 @@ class Replies:
 
     def feed(self, data: bytes) -> Iterator[Reply]:
         """The replies that `data` completes; NotAReply, after those before it, at the first thing that is none."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
         for ended in lines:
             line = ended.removesuffix(b"\r")
+            if not self._lines and len(line) <= _USUAL and line[3:4] != b"-":
+                yield _single(line)
+                continue
             self._lines.append(line)
             self._octets += len(line)
             if self._octets > _LONGEST:

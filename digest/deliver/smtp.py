@@ -11,15 +11,15 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 import aiosmtplib
 
 from digest.config import RelayConfig
-from digest.deliver.dialogue import Dialogue, Fault, Result, Speech, Stage, Transaction, best_speech
-from digest.deliver.replies import NotAReply, Outcome, Refused, Replies, Reply, Withdrawn, clean
+from digest.deliver.dialogue import Asks, Dialogue, Event, Fault, Speech, Stage, Transaction, best_speech
+from digest.deliver.replies import Deferred, NotAReply, Outcome, Refused, Replies, Reply, clean, parse_reply
 
 _ADDRESS = re.compile(r"[^\x00-\x20<>\x7f-\x9f]{1,254}")
 _FAREWELL = 2.0  # seconds for a server to close after 421, or after QUIT (S-19)
@@ -41,36 +41,47 @@ class Timeouts:
 
 
 class Trouble(Exception):
-    """The relay or our standing with it is at fault, no recipient: connect, TLS, log-in, EHLO, RSET or MAIL failed.
+    """The relay or our standing with it is at fault, no recipient: nothing of the message was taken.
 
-    Nothing of the message was taken, also when leave to write it had been given.
+    `stage` is what failed: connect, tls, log-in, ehlo, or a command; `reply` what the server said to it, if it did.
     """
+
+    def __init__(self, why: str, stage: str = "", reply: Reply | None = None) -> None:
+        super().__init__(why)
+        self.stage = stage
+        self.reply = reply
 
 
 class Wire(asyncio.Protocol):
-    """Carries a dialogue over a transport: writes what may be written, watches the clock of the stage it is at."""
+    """Carries a dialogue over a transport: writes what may be written, watches the clock of the stage it is at.
+
+    `tell` is called with each event of the dialogue, and may call `begin`, `go` and `withdraw` in turn.
+    """
 
     def __init__(self, transport: asyncio.Transport, speech: Speech, timeouts: Timeouts) -> None:
         self.dialogue = Dialogue(speech)
+        self.tell: Callable[[Transaction, Event], None] = lambda transaction, event: None
         self._transport = transport
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         self._replies = Replies()
-        self._open: dict[Transaction, asyncio.Future[Result]] = {}
+        self._telling = False
         self._since = self._loop.time()  # when the reply that comes next became the next
         self._stalled: tuple[float, int] | None = None  # since when the server reads nothing of how many octets
         self._watch: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
 
-    async def carry(self, transaction: Transaction) -> Result:
-        """The result of one message; many may be carried at once."""
-        waiting: asyncio.Future[Result] = self._loop.create_future()
-        self._open[transaction] = waiting
-        if self.dialogue.awaited is None:
-            self._since = self._loop.time()
-        self.dialogue.begin(transaction)
-        self._move()
-        return await waiting
+    def begin(self, transaction: Transaction) -> None:
+        """Take a message on."""
+        self._turn(self.dialogue.begin, transaction)
+
+    def go(self, transaction: Transaction) -> None:
+        """Its body may be written."""
+        self._turn(self.dialogue.go, transaction)
+
+    def withdraw(self, transaction: Transaction) -> None:
+        """Its body may not be written."""
+        self._turn(self.dialogue.withdraw, transaction)
 
     async def quit(self) -> None:
         """Say QUIT without waiting long, and close; it changes nothing that was said before (S-19)."""
@@ -121,18 +132,29 @@ class Wire(asyncio.Protocol):
         """The server has caught up."""
         self._stalled = None
 
+    def _turn(self, say: Callable[[Transaction], None], transaction: Transaction) -> None:
+        if self.dialogue.awaited is None:
+            self._since = self._loop.time()
+        say(transaction)
+        if not self._telling:
+            self._move()
+
     def _move(self) -> None:
+        # What is said in answer to an event is written with the rest, in one go.
+        self._telling = True
+        try:
+            while events := self.dialogue.events():
+                for transaction, event in events:
+                    self.tell(transaction, event)
+        finally:
+            self._telling = False
         if pieces := self.dialogue.output():
             self._transport.writelines(pieces)
-        for transaction, result in self.dialogue.results():
-            waiting = self._open.pop(transaction)
-            if not waiting.done():
-                waiting.set_result(result)
-        if self.dialogue.ended is not None and self._watch:
+        if self.dialogue.ended is None:
+            self._look_again()
+        elif self._watch:
             self._watch.cancel()
             self._watch = None
-        else:
-            self._look_again()
 
     def _look_again(self) -> None:
         # One timer that is moved only when it has to be earlier: it is looked at far more often than it rings.
@@ -168,15 +190,18 @@ class Wire(asyncio.Protocol):
 
 
 class Connection:
-    """A relay that is ready for messages; `window` is how many may wait for its answer at once."""
+    """A relay that is ready for messages; `window` is how many bodies may wait for its answer at once.
+
+    `places` is how many messages it can make use of at once: one more than the window where an envelope is sent ahead.
+    """
 
     def __init__(self, wire: Wire, extensions: dict[str, str], window: int = 1) -> None:
         self._wire = wire
         self._extensions = extensions
-        # Part C item 4: without chunking, one message at most is handed over and not yet answered. A second one, whose
-        # commands travel with the first one's body, would save a round trip and double what a crash leaves unknown.
-        self.window = max(1, window) if wire.dialogue.speech is Speech.CHUNKED else 1
-        self._places = asyncio.Semaphore(self.window)
+        self._told: dict[Transaction, Callable[[Event], None]] = {}
+        wire.tell = self._tell
+        self.window = max(1, window) if self.speech is Speech.CHUNKED else 1
+        self.places = self.window + (self.speech is Speech.PIPELINED)
 
     @property
     def speech(self) -> Speech:
@@ -193,33 +218,46 @@ class Connection:
         """Whether it has ever taken a sender: then its end is nothing to worry about."""
         return self._wire.dialogue.served > 0
 
-    async def send(self, mail: str, rcpt: str, message: bytes, leave: Callable[[], Awaitable[bool]]) -> Outcome:
-        """Hand over one message; `leave` is awaited right before anything of it may be written, and may withdraw it.
-
-        Trouble if the relay is at fault: the message was not taken. `message` has CRLF lines.
-        """
+    def envelope(self, mail: str, rcpt: str, message: bytes) -> Transaction | Refused | Deferred:
+        """The transaction of a message with CRLF lines, or why this relay can't be given it: nothing is written yet."""
         utf8 = not rcpt.isascii()
         if utf8 and "smtputf8" not in self._extensions:
             return Refused(Reply(553, "5.6.7", "eai-unsupported: the relay does not take such addresses"), tried=False)
         if not (_ADDRESS.fullmatch(rcpt) and _ADDRESS.fullmatch(mail)):
             return Refused(Reply(553, "5.1.3", "the address can't be written into a command"), tried=False)
-        size = f" SIZE={len(message)}" if "size" in self._extensions else ""
-        self._check_size(len(message))
-        transaction = Transaction(mail, rcpt, size + " SMTPUTF8" * utf8, message)
-        async with self._places:
-            if not self.usable:
-                raise Trouble(self._wire.dialogue.ended or "the server said goodbye")
-            if not await leave():
-                return Withdrawn()
-            result = await self._wire.carry(transaction)
-        if isinstance(result, Fault):
-            raise Trouble(result.why)
-        return result
+        limit = self._extensions.get("size")
+        if limit and limit.isdigit() and 0 < int(limit) < len(message):
+            why = f"the message has {len(message)} octets, the relay takes {limit}"
+            return Deferred(Reply(452, "4.3.4", why), tried=False)  # ours to mend: nobody's bounce
+        size = "" if limit is None else f" SIZE={len(message)}"
+        return Transaction(mail, rcpt, size + " SMTPUTF8" * utf8, message)
 
-    def _check_size(self, octets: int) -> None:
-        limit = self._extensions.get("size", "")
-        if limit.isdigit() and 0 < int(limit) < octets:
-            raise Trouble(f"the message has {octets} octets, the relay takes {limit}")
+    def begin(self, transaction: Transaction, told: Callable[[Event], None]) -> None:
+        """Take a message on; `told` hears when it asks for leave (`go` or `withdraw`), and at last what came of it."""
+        self._told[transaction] = told
+        self._wire.begin(transaction)
+
+    def go(self, transaction: Transaction) -> None:
+        """Leave is given: its body may be written."""
+        self._wire.go(transaction)
+
+    def withdraw(self, transaction: Transaction) -> None:
+        """Leave is refused."""
+        self._wire.withdraw(transaction)
+
+    async def send(self, mail: str, rcpt: str, message: bytes) -> Outcome:
+        """Hand over one message that nobody has to give leave for. Trouble if the relay is at fault, as ever."""
+        transaction = self.envelope(mail, rcpt, message)
+        if not isinstance(transaction, Transaction):
+            return transaction
+        transaction.leave = True
+        ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self.begin(transaction, lambda event: None if ended.done() else ended.set_result(event))
+        result = await ended
+        if isinstance(result, Fault):
+            raise Trouble(result.why, str(result.stage or ""), result.reply)
+        assert not isinstance(result, Asks)
+        return result
 
     def abort(self) -> None:
         """Hang up at once."""
@@ -229,6 +267,10 @@ class Connection:
         """Say QUIT without waiting long; what was still under way stays without an answer."""
         await self._wire.quit()
 
+    def _tell(self, transaction: Transaction, event: Event) -> None:
+        told = self._told[transaction] if isinstance(event, Asks) else self._told.pop(transaction)
+        told(event)
+
 
 async def connect(
     relay: RelayConfig, ehlo: str, timeouts: Timeouts | None = None, tls: ssl.SSLContext | None = None
@@ -236,26 +278,32 @@ async def connect(
     """A connection to `relay`: certificate and name verified, logged in only under TLS; Trouble if it can't be had."""
     timeouts = timeouts or Timeouts()
     if relay.username and relay.security == "none":
-        raise Trouble(f"relay {relay.name} has a log-in but no TLS: nothing was sent")
+        raise Trouble(f"relay {relay.name} has a log-in but no TLS: nothing was sent", "log-in")
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         port=relay.port,
-        username=relay.username,
-        password=relay.password,
         local_hostname=ehlo,
         timeout=timeouts.greeting,
         use_tls=relay.security == "tls",
         start_tls=relay.security == "starttls",
         tls_context=tls,
     )
+    transport: asyncio.Transport | None = None
     try:
         await client.connect()
+        transport = cast(asyncio.Transport, client.transport)  # uvloop's are no subclass
+        if relay.username:
+            await client.login(relay.username, relay.password or "")
         if client.is_ehlo_or_helo_needed:
             await client.ehlo()
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        if transport:  # close() would wait for the server's end of TLS
+            transport.abort()
         client.close()
-        raise Trouble(f"{relay.host}:{relay.port}: {_sentence(error)}") from error
-    transport = cast(asyncio.Transport, client.transport)
+        raise Trouble(f"{relay.host}:{relay.port}: {_sentence(error)}", _stage(error), _reply(error)) from error
+    except asyncio.CancelledError:
+        client.close()
+        raise
     extensions = dict(client.esmtp_extensions)
     wire = Wire(transport, best_speech(extensions), timeouts)
     transport.set_protocol(wire)
@@ -265,3 +313,21 @@ async def connect(
 def _sentence(error: Exception) -> str:
     said = f"{error.code} {error.message}" if isinstance(error, aiosmtplib.SMTPResponseException) else str(error)
     return clean(said)[:300] or type(error).__name__
+
+
+def _stage(error: BaseException) -> str:
+    match error:
+        case aiosmtplib.SMTPAuthenticationError():
+            return "log-in"
+        case aiosmtplib.SMTPHeloError():
+            return "ehlo"
+        case ssl.SSLError() | aiosmtplib.SMTPNotSupported():
+            return "tls"
+    return _stage(error.__cause__) if error.__cause__ else "connect"
+
+
+def _reply(error: Exception) -> Reply | None:
+    if not isinstance(error, aiosmtplib.SMTPResponseException):
+        return None
+    said = clean(error.message)
+    return parse_reply([f"{error.code} {said}".encode()]) if 200 <= error.code < 600 else None

@@ -46,13 +46,9 @@ async def send_test(
         try:
             connection = await connect(relay, config.mail.ehlo or own.domain)
             try:
-                return await connection.send(envelope, address, message, _always)
+                return await connection.send(envelope, address, message)
             finally:
                 await connection.close()
         except Trouble as trouble:
             reasons.append(f"relay {relay.name}: {trouble}")
     raise RelayUnavailable("; ".join(reasons) or "there is no relay in the settings")
-
-
-async def _always() -> bool:
-    return True

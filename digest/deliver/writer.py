@@ -1,7 +1,7 @@
 """The one writer of a sender: a thread with one connection, that commits together what gathered while it committed.
 
 An asynchronous sender asks with `await writer.do(step)`, and goes on when the commit that holds the step is on disk.
-What many ask for at once goes into few statements: `await writer.together(step, one)` runs `step` once for all of them.
+What many ask for at once goes into few statements: `writer.ask(step, one, then)` runs `step` once for all of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _PAUSE = 0.5
 
 class _Asked(NamedTuple):
     step: Callable[..., Any]
-    answer: asyncio.Future[Any]
+    then: Callable[[Any], None]
+    fail: Callable[[Exception], None]
     one: tuple[Any, ...] = ()  # what `step` is run for, with others; empty: it runs alone
 
 
@@ -42,6 +43,7 @@ class Writer:
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._hurried = threading.Event()
+        self.failure: asyncio.Future[None] = self._loop.create_future()  # the first error of what was asked with `ask`
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -58,17 +60,21 @@ class Writer:
         All that was asked for before is done before it.
         """
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._asked.put(_Asked(step, answer))
+        self._asked.put(_Asked(step, *_ends(answer)))
         return await answer
 
-    async def together(self, step: Callable[[Session, Sequence[A]], Sequence[T]], one: A) -> T:
-        """What `step` returns for `one`, run for all that is asked of it for the same commit, in the order of asking.
+    def ask(self, step: Callable[[Session, Sequence[A]], Sequence[T]], one: A, then: Callable[[T], None]) -> None:
+        """Call `then` with what `step` returns for `one`, once it is committed.
 
-        It must answer each as if it were asked for that one alone. Errors are those of `do`, of that one alone.
+        `step` is run for all that is asked of it for the same commit, in the order of asking, and must answer each as
+        if it were asked for that one alone. No commit has what was asked later without what was asked before it.
+        An error, of that one alone, becomes the writer's `failure`, and `then` is not called.
         """
-        answer: asyncio.Future[T] = self._loop.create_future()
-        self._asked.put(_Asked(step, answer, (one,)))
-        return await answer
+        self._asked.put(_Asked(step, then, self._failed, (one,)))
+
+    def _failed(self, error: Exception) -> None:
+        if not self.failure.done():
+            self.failure.set_exception(error)
 
     def _run(self) -> None:
         while (first := self._asked.get()) is not None:
@@ -114,8 +120,15 @@ class Writer:
         except Exception as error:
             return error
         self.commits += 1
-        self._loop.call_soon_threadsafe(_answer, results)
+        self._loop.call_soon_threadsafe(self._answer, results)
         return None
+
+    def _answer(self, results: list[tuple[Callable[[Any], None], Any]]) -> None:
+        for then, result in results:
+            try:
+                then(result)
+            except Exception as error:  # the others have their answers to hear
+                self._failed(error)
 
 
 def _staged(group: list[_Asked]) -> Iterator[list[_Asked]]:
@@ -131,20 +144,25 @@ def _staged(group: list[_Asked]) -> Iterator[list[_Asked]]:
     yield from waiting.values()
 
 
-def _results(session: Session, some: list[_Asked]) -> Iterator[tuple[asyncio.Future[Any], Any]]:
+def _results(session: Session, some: list[_Asked]) -> Iterator[tuple[Callable[[Any], None], Any]]:
     step = some[0].step
     results = step(session, [asked.one[0] for asked in some]) if some[0].one else [step(session)]
     for asked, result in zip(some, results, strict=True):
-        yield asked.answer, result
+        yield asked.then, result
 
 
-def _answer(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for answer, result in results:
+def _ends(answer: asyncio.Future[T]) -> tuple[Callable[[T], None], Callable[[Exception], None]]:
+    def succeed(result: T) -> None:
         if not answer.done():
             answer.set_result(result)
+
+    def fail(error: Exception) -> None:
+        if not answer.done():
+            answer.set_exception(error)
+
+    return succeed, fail
 
 
 def _fail(group: list[_Asked], error: Exception) -> None:
     for asked in group:
-        if not asked.answer.done():
-            asked.answer.set_exception(error)
+        asked.fail(error)

@@ -21,7 +21,7 @@ from post import LINKS, config
 
 from digest import db
 from digest.config import RelayConfig
-from digest.deliver import run
+from digest.deliver import handing, run
 from digest.deliver.writer import Writer
 
 
@@ -52,13 +52,18 @@ class Timed(Writer):
     cpu = 0.0
     made = 0
 
-    async def together(self, step: Any, one: Any) -> Any:
+    def ask(self, step: Any, one: Any, then: Any) -> None:
         """As it is, timed."""
+        if step is not handing.settle:
+            super().ask(step, one, then)
+            return
         asked = time.perf_counter()
-        answer = await super().together(step, one)
-        if step is run.handing.settle:
+
+        def told(answer: Any) -> None:
             self.waits.append(time.perf_counter() - asked)
-        return answer
+            then(answer)
+
+        super().ask(step, one, told)
 
     def _run(self) -> None:
         super()._run()

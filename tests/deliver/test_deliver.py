@@ -15,7 +15,7 @@ from post import LINKS, config
 from sqlalchemy import Engine
 
 from digest import db
-from digest.deliver import reporting, run
+from digest.deliver import reporting, sender
 from digest.deliver.run import Delivered, deliver, enqueue_issue
 from digest.errors import IllegalMove, NeedsDecision, RelayUnavailable
 from digest.models import DeliveryState, IssueState
@@ -294,10 +294,12 @@ def test_smtputf8_is_asked_for_only_when_needed(engine: Engine) -> None:
 
 def test_a_message_larger_than_the_relay_takes_is_tried_on_nobody(engine: Engine) -> None:
     open_office(engine, 3)
-    with Mailbox(extensions=("SIZE 500",)) as mailbox, pytest.raises(RelayUnavailable, match="the relay takes 500"):
+    with Mailbox(extensions=("SIZE 500",)) as mailbox:
         send(engine, mailbox)
     assert mailbox.stages["rcpt"] == 0
-    assert {row.state for row in rows(engine).values()} == {"pending"}
+    found = rows(engine).values()
+    assert {(row.state, row.attempts) for row in found} == {("deferred", 0)}
+    assert all("the relay takes 500" in row.reason for row in found)
 
 
 def test_two_senders_at_once_send_each_mail_once(engine: Engine) -> None:
@@ -402,7 +404,7 @@ def test_a_database_locked_in_mid_send_doubles_nobody(database_url: str, monkeyp
 def test_told_to_stop_it_does_not_wait_for_a_relay_that_is_silent(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "GRACE_S", 0.2)
+    monkeypatch.setattr(sender, "GRACE_S", 0.2)
     open_office(engine, 20)
 
     async def stopped(mailbox: Mailbox) -> Delivered:
@@ -422,8 +424,8 @@ def test_told_to_stop_it_does_not_wait_for_a_relay_that_is_silent(
     with box() as mailbox:
         first = asyncio.run(asyncio.wait_for(stopped(mailbox), 8))
         assert first.counts["sent"] == 0
-        assert first.counts["pending"] + first.counts["handed"] == 20
+        assert first.counts["pending"] + first.counts["held"] == 20
         assert "quit" not in mailbox.stages
         mailbox.behave(None)
         told = send(engine, mailbox, unknown="hold")
-    assert (told.counts["sent"], told.counts["held"]) == (first.counts["pending"], first.counts["handed"])
+    assert (told.counts["sent"], told.counts["held"]) == (first.counts["pending"], first.counts["held"])

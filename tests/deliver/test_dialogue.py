@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.deliver.dialogue import Dialogue, Fault, Result, Speech, Stage, Transaction, best_speech
+from digest.deliver.dialogue import Dialogue, Event, Fault, Speech, Stage, Transaction, best_speech
 from digest.deliver.replies import Accepted, Deferred, NotAReply, Refused, Replies, Reply, Unknown
 
 BODY = b"Subject: a\r\n\r\n.dot\r\n"
 
 
 def message(number: int) -> Transaction:
-    return Transaction(f"bounce{number}@review.example", f"reader{number}@example.org", "", BODY)
+    return Transaction(f"bounce{number}@review.example", f"reader{number}@example.org", "", BODY, leave=True)
 
 
 def said(code: int) -> Reply:
@@ -87,7 +87,7 @@ def test_354_after_a_refused_recipient_is_answered_by_the_dot_alone() -> None:
         dialogue.heard(said(code))
     assert outputs(dialogue) == envelope(1) + b"DATA\r\n" + b".\r\n" + envelope(2) + b"DATA\r\n"
     dialogue.heard(said(554))
-    [(one, result)] = dialogue.results()
+    [(one, result)] = dialogue.events()
     assert (one.rcpt, result) == ("reader1@example.org", Refused(said(550)))
 
 
@@ -98,7 +98,7 @@ def test_354_after_a_refused_sender_ends_the_talk() -> None:
         dialogue.heard(said(code))
     assert outputs(dialogue) == envelope(1) + b"DATA\r\n"
     assert dialogue.ended
-    assert isinstance(dialogue.results()[0][1], Fault)
+    assert isinstance(dialogue.events()[0][1], Fault)
 
 
 def test_a_reply_to_nothing_ends_the_talk() -> None:
@@ -107,7 +107,7 @@ def test_a_reply_to_nothing_ends_the_talk() -> None:
     assert dialogue.ended
     dialogue.begin(message(1))
     assert outputs(dialogue) == b""
-    assert isinstance(dialogue.results()[0][1], Fault)
+    assert isinstance(dialogue.events()[0][1], Fault)
 
 
 # One message, chunked: replies to RSET, MAIL, RCPT, BDAT (then the connection ends), and what came of it.
@@ -144,7 +144,7 @@ def test_chunked_replies_decide_together(codes: tuple[int, ...], result: type) -
     for code in codes:
         dialogue.heard(said(code))
     dialogue.lost("gone")
-    [(_, came)] = dialogue.results()
+    [(_, came)] = dialogue.events()
     assert isinstance(came, result)
 
 
@@ -156,7 +156,7 @@ def test_behind_421_nothing_was_taken_and_a_close_without_reply_leaves_it_open()
         for code in codes:
             dialogue.heard(said(code))
         dialogue.lost("gone")
-        assert [type(came) for _, came in dialogue.results()][1:] == [result, result]
+        assert [type(came) for _, came in dialogue.events()][1:] == [result, result]
 
 
 def test_what_a_server_answers_after_its_421_still_counts() -> None:
@@ -165,7 +165,7 @@ def test_what_a_server_answers_after_its_421_still_counts() -> None:
     dialogue.begin(message(2))
     for code in (250, 250, 250, 421, 250, 250, 250, 250):
         dialogue.heard(said(code))
-    assert [type(came) for _, came in dialogue.results()] == [Deferred, Accepted]
+    assert [type(came) for _, came in dialogue.events()] == [Deferred, Accepted]
     assert dialogue.ended == "the server said goodbye"
 
 
@@ -245,15 +245,15 @@ def number(address: str) -> str:
     return "".join(char for char in address.partition("@")[0] if char.isdigit())
 
 
-def carry(speech: Speech, server: Server, count: int) -> dict[str, Result]:
+def carry(speech: Speech, server: Server, count: int) -> dict[str, Event]:
     dialogue = Dialogue(speech)
     for n in range(count):
         dialogue.begin(message(n))
-    results: dict[str, Result] = {}
+    results: dict[str, Event] = {}
     while written := outputs(dialogue):
         for code in server.hear(written):
             dialogue.heard(said(code))
-        results |= {number(one.rcpt): came for one, came in dialogue.results()}
+        results |= {number(one.rcpt): came for one, came in dialogue.events()}
     return results
 
 
@@ -340,4 +340,4 @@ def test_a_lying_server_gets_one_result_for_each_message(speech: Speech, codes: 
         dialogue.heard(said(code))
         outputs(dialogue)
     dialogue.lost("gone")
-    assert len(dialogue.results()) == 4
+    assert len(dialogue.events()) == 4

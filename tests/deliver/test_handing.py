@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from office import change_issue, leave, open_office, rows
 from post import AT, config
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 from sqlmodel import Session
 
 from digest import db
@@ -21,8 +21,6 @@ from digest.deliver import handing, ledger
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.ledger import S, Work
 from digest.deliver.run import enqueue_issue
-from digest.deliver.writer import Writer
-from digest.errors import DatabaseUnavailable
 from digest.models import Delivery, Issue, IssueState, Slice, table
 from subscribers.models import Subscription
 
@@ -190,53 +188,6 @@ def test_rows_of_several_slices_and_holders_go_in_one_batch(engine: Engine) -> N
     assert [verdict.handed for verdict in said] == [False, True, True]
 
 
-def test_the_writer_answers_each_and_keeps_the_order(engine: Engine) -> None:
-    seen: list[object] = []
-
-    def double(session: Session, numbers: Sequence[int]) -> list[int]:
-        seen.append(list(numbers))
-        return [number * 2 for number in numbers]
-
-    async def ask() -> list[object]:
-        async with Writer(engine) as writer:
-            return await asyncio.gather(
-                writer.together(double, 1),
-                writer.together(double, 2),
-                writer.do(lambda session: seen.append("alone")),
-                writer.together(double, 3),
-            )
-
-    assert asyncio.run(ask()) == [2, 4, None, 6]
-    assert seen == [[1, 2], "alone", [3]]
-
-
-def test_one_bad_request_fails_alone_and_a_database_in_trouble_fails_all(engine: Engine) -> None:
-    runs = 0
-
-    def careful(session: Session, numbers: Sequence[int]) -> list[int]:
-        nonlocal runs
-        runs += 1
-        if 13 in numbers:
-            raise ValueError("not this one")
-        if 0 in numbers:
-            raise DatabaseUnavailable("gone")
-        return list(numbers)
-
-    async def ask(*numbers: int) -> list[object]:
-        async with Writer(engine) as writer:
-            writer.hurry()
-            asked = [writer.together(careful, number) for number in numbers]
-            return [
-                type(one).__name__ if isinstance(one, Exception) else one
-                for one in await asyncio.gather(*asked, return_exceptions=True)
-            ]
-
-    assert asyncio.run(ask(1, 13, 2)) == [1, "ValueError", 2]
-    runs = 0
-    assert asyncio.run(ask(1, 0, 2)) == ["DatabaseUnavailable"] * 3
-    assert runs == 1
-
-
 def test_who_leaves_between_two_of_a_batch_gets_nothing(claimed: tuple[Engine, list[Work]]) -> None:
     engine, works = claimed
     leave(engine, 3)
@@ -252,3 +203,16 @@ def test_a_paused_issue_hands_nothing_and_skips_nothing(claimed: tuple[Engine, l
     with db.writing(engine) as session:
         assert handing.hand(session, [Leave(work, "r", AT) for work in works]) == [Verdict(False)] * PEOPLE
     assert {row.state for row in rows(engine).values()} == {"claimed"}
+
+
+def test_a_full_disk_is_a_database_out_of_reach(tmp_path: Path) -> None:
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'digest.db'}")
+    db.upgrade(engine)
+    open_office(engine, PEOPLE)
+    enqueue_issue(engine, config(), 12, AT)
+    works = claim(engine)
+    with pytest.raises(DatabaseUnavailable, match="full"), db.writing(engine) as session:
+        session.execute(text("PRAGMA max_page_count = 1"))  # no smaller than it is: it can't grow
+        handing.hand(session, [Leave(works[0], "r" * 100_000, AT)])
+    assert {row.state for row in rows(engine).values()} == {"claimed"}
+    engine.dispose()

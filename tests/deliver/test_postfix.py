@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from post import prepared, reader, stationery
+from talking import Clerk, hand_over
 
 from digest.config import RelayConfig
 from digest.deliver.dialogue import Speech
@@ -24,6 +25,7 @@ from digest.deliver.dkim import Key
 from digest.deliver.message import build, prepare
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused
 from digest.deliver.smtp import Timeouts, Trouble, connect
+from digest.deliver.talk import Written
 
 POSTFIX = Path("/usr/sbin/postfix")
 LISTENERS = {
@@ -130,23 +132,15 @@ def ports(onward: Mailbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def always() -> bool:
-    return True
-
-
-async def talk(port: int) -> tuple[Speech, list[Outcome | Trouble]]:
+async def talk(port: int) -> tuple[Speech, list[Outcome | Trouble | None]]:
     relay = RelayConfig(name="postfix", host="127.0.0.1", port=port, security="none", window=8)
     connection = await connect(relay, "client.example", Timeouts(20, 20, 20, 20, 20))
     signed = prepare(stationery(), KEYS)
-
-    async def one(number: int) -> Outcome | Trouble:
-        raw = build(signed, reader(f"reader{number}@example.org"))
-        try:
-            return await connection.send(f"bounce{number}@review.example", f"reader{number}@example.org", raw, always)
-        except Trouble as trouble:
-            return trouble
-
-    outcomes = await asyncio.gather(*map(one, range(COUNT)))
+    messages = [
+        Written(f"bounce{n}@review.example", rcpt := f"reader{n}@example.org", build(signed, reader(rcpt)))
+        for n in range(COUNT)
+    ]
+    outcomes = await hand_over(connection, Clerk(messages))
     await connection.close()
     return connection.speech, outcomes
 

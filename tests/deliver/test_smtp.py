@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from mailbox import DROP, SPEECHES, Envelope, Mailbox
 
 import pytest
@@ -12,25 +12,17 @@ import trustme
 from post import good
 
 from digest.config import RelayConfig
-from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Unknown, Withdrawn, parse_reply
+from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Unknown, parse_reply
 from digest.deliver.smtp import Timeouts, Trouble, connect
 
 SHORT = Timeouts(greeting=1, command=0.3, data=0.3, block=0.3, end=0.3)
 
 
-async def always() -> bool:
-    return True
-
-
-async def never() -> bool:
-    return False
-
-
-def once(relay: RelayConfig, raw: bytes | None = None, leave: Callable[[], Awaitable[bool]] = always) -> Outcome:
+def once(relay: RelayConfig, raw: bytes | None = None) -> Outcome:
     async def talk() -> Outcome:
         connection = await connect(relay, "client.example", SHORT)
         try:
-            return await connection.send("news@review.example", "ann@example.org", raw or good(), leave)
+            return await connection.send("news@review.example", "ann@example.org", raw or good())
         finally:
             await connection.close()
 
@@ -159,30 +151,15 @@ def test_silence_ends_with_its_stage(speech: str, stage: str, outcome: type) -> 
         assert isinstance(once(box.relay()), outcome)
 
 
-def test_a_withdrawn_message_leaves_no_trace_for_the_next() -> None:
-    async def talk(relay: RelayConfig) -> list[Outcome]:
-        connection = await connect(relay, "client.example", SHORT)
-        first = await connection.send("one@review.example", "eve@example.org", good(), never)
-        second = await connection.send("two@review.example", "ann@example.org", good(), always)
-        await connection.close()
-        return [first, second]
-
-    with Mailbox() as box:
-        first, second = asyncio.run(talk(box.relay()))
-    assert isinstance(first, Withdrawn)
-    assert isinstance(second, Accepted)
-    assert [(got.mail, got.rcpt) for got in box.messages] == [("two@review.example", "ann@example.org")]
-
-
 def test_a_line_nobody_asked_for_ends_the_connection() -> None:
     with Mailbox(answering("dot", "250 ok\r\n250 and more"), SPEECHES["plain"]) as box:
 
         async def talk() -> None:
             connection = await connect(box.relay(), "client.example", SHORT)
-            assert isinstance(await connection.send("a@b.example", "ann@example.org", good(), always), Accepted)
+            assert isinstance(await connection.send("a@b.example", "ann@example.org", good()), Accepted)
             await asyncio.sleep(0)
             with pytest.raises(Trouble):
-                await connection.send("a@b.example", "ann@example.org", good(), always)
+                await connection.send("a@b.example", "ann@example.org", good())
             assert not connection.usable
 
         asyncio.run(talk())
@@ -230,7 +207,7 @@ def test_tls_is_verified_by_chain_and_name(name: str, trusted: bool, good_name: 
         try:
             relay = RelayConfig(name="tls", host="localhost", port=port, security="tls")
             connection = await connect(relay, "client.example", SHORT, client)
-            outcome = await connection.send("a@b.example", "ann@example.org", good(), always)
+            outcome = await connection.send("a@b.example", "ann@example.org", good())
             await connection.close()
             return outcome
         finally:

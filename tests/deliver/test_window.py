@@ -10,11 +10,13 @@ from mailbox import DROP, SPEECHES, Behaviour, Envelope, Mailbox
 import pytest
 import trustme
 from post import prepared, reader
+from talking import Clerk, hand_over, handed_over
 
 from digest.config import RelayConfig
 from digest.deliver.message import build
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Unknown
 from digest.deliver.smtp import Timeouts, Trouble, connect
+from digest.deliver.talk import Written
 
 SHORT = Timeouts(greeting=5, command=5, data=5, block=5, end=5)
 COUNT = 6
@@ -28,28 +30,16 @@ def sender(number: int) -> str:
     return f"bounce{number}@review.example"
 
 
-async def always() -> bool:
-    return True
+def written(count: int = COUNT) -> list[Written]:
+    return [Written(sender(n), address(n), build(prepared(), reader(address(n)))) for n in range(count)]
 
 
-def window(relay: RelayConfig, count: int = COUNT, bodies: list[bytes] | None = None) -> list[Outcome | Trouble]:
+def window(relay: RelayConfig, count: int = COUNT, bodies: list[bytes] | None = None) -> list[Outcome | Trouble | None]:
     """What became of so many messages given to one connection at once."""
-
-    async def talk() -> list[Outcome | Trouble]:
-        connection = await connect(relay, "client.example", SHORT)
-
-        async def one(number: int) -> Outcome | Trouble:
-            message = bodies[number] if bodies else build(prepared(), reader(address(number)))
-            try:
-                return await connection.send(sender(number), address(number), message, always)
-            except Trouble as trouble:
-                return trouble
-
-        outcomes = await asyncio.gather(*map(one, range(count)))
-        await connection.close()
-        return outcomes
-
-    return asyncio.run(talk())
+    messages = written(count)
+    if bodies:
+        messages = [one._replace(raw=body) for one, body in zip(messages, bodies, strict=True)]
+    return handed_over(relay, SHORT, messages)
 
 
 def at(stage: str, number: int, said: str) -> Behaviour:
@@ -86,7 +76,7 @@ def test_a_refusal_in_the_window_is_that_message_s_alone(speech: str, stage: str
     if speech == "chunked" and stage == "data":
         return
     with Mailbox(at(stage, place, said), SPEECHES[speech], utterance="cut") as box:
-        outcomes = window(box.relay())
+        outcomes = window(box.relay(window=COUNT))
     expected = Trouble if stage == "mail" else Deferred if said.startswith("4") else Refused
     assert isinstance(outcomes.pop(place), expected)
     assert {type(came) for came in outcomes} == {Accepted}
@@ -141,31 +131,29 @@ def test_bodies_of_any_size_arrive_to_the_octet(speech: str) -> None:
 
 @pytest.mark.parametrize(("speech", "most"), [("chunked", 3), ("pipelined", 1), ("plain", 1)])
 def test_no_more_are_handed_than_the_window_takes(speech: str, most: int) -> None:
-    handed, highest = 0, 0
-    held = asyncio.Event()
-
-    async def talk(relay: RelayConfig) -> None:
+    async def talk(relay: RelayConfig) -> Clerk:
         connection = await connect(relay, "client.example", SHORT)
-
-        async def leave() -> bool:
-            nonlocal handed, highest
-            handed += 1
-            highest = max(highest, handed)
-            return True
-
-        async def one(number: int) -> None:
-            nonlocal handed
-            await connection.send(sender(number), address(number), build(prepared(), reader(address(number))), leave)
-            handed -= 1
-
-        await asyncio.gather(*map(one, range(12)))
+        clerk = Clerk(written(12))
+        await hand_over(connection, clerk)
         await connection.close()
-        held.set()
+        return clerk
 
     with Mailbox(extensions=SPEECHES[speech]) as box:
-        asyncio.run(talk(box.relay(window=3)))
-    assert highest == most
+        clerk = asyncio.run(talk(box.relay(window=3)))
+    assert clerk.highest == most
     assert len(box.messages) == 12
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+@pytest.mark.parametrize("kept_back", [{0}, {2}, {COUNT - 1}, {0, 1, 2, 3, 4, 5}], ids=str)
+def test_of_a_withdrawn_message_nothing_is_taken(speech: str, kept_back: set[int]) -> None:
+    with Mailbox(extensions=SPEECHES[speech]) as box:
+        came = handed_over(box.relay(), SHORT, written(), lambda number: number not in kept_back)
+    assert own(box) == [address(n) for n, what in enumerate(came) if isinstance(what, Accepted)]
+    assert [n for n, what in enumerate(came) if what is None][:1] == [min(kept_back)]
+    if speech != "pipelined":  # there the connection ends with it
+        assert [n for n, what in enumerate(came) if what is None] == sorted(kept_back)
+        assert len(box.messages) == COUNT - len(kept_back)
 
 
 @pytest.mark.parametrize("line", [b"250 ok\r\n", b"421 4.4.2 idle\r\n", b"garbage\r\n"])
@@ -176,13 +164,13 @@ def test_a_line_between_transactions_is_paired_with_nothing(speech: str, line: b
     async def talk(box: Mailbox) -> None:
         connection = await connect(box.relay(), "client.example", SHORT)
         message = build(prepared(), reader(address(0)))
-        assert isinstance(await connection.send(sender(0), address(0), message, always), Accepted)
+        assert isinstance(await connection.send(sender(0), address(0), message), Accepted)
         box._loop.call_soon_threadsafe(writers[0].write, line)
         async with asyncio.timeout(5):
             while connection.usable:
                 await asyncio.sleep(0.01)
         with pytest.raises(Trouble):
-            await connection.send(sender(1), address(1), build(prepared(), reader(address(1))), always)
+            await connection.send(sender(1), address(1), build(prepared(), reader(address(1))))
         await connection.close()
 
     with Mailbox(extensions=SPEECHES[speech]) as box:
