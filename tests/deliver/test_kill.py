@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from desk import mailbox_process
-from office import issue_state, open_office, rows
+from office import change_issue, issue_state, open_office, rows
 from post import LINKS, config
 from sender_process import Job
 from senders import FULL, TESTS, Senders, arrived, seeded, tally
@@ -96,6 +96,17 @@ def test_no_commit_has_more_rows_handed_over_than_the_windows_hold(window: int, 
         told = asyncio.run(deliver(engine, settings, LINKS, issue_id=12))
     assert told.counts["sent"] == people
     assert 0 < max(seen) <= connections * window
+    engine.dispose()
+
+
+def test_an_audience_written_again_from_the_start_has_everybody_once(tmp_path: Path) -> None:
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'digest.db'}")
+    db.upgrade(engine)
+    open_office(engine, 50)
+    for _ in range(2):
+        told = enqueue_issue(engine, config(), 12, datetime.now(UTC))
+        assert (told["pending"], len(rows(engine))) == (50, 50)
+        change_issue(engine, audience_cursor=0, audience_complete=False, state=IssueState.FROZEN)
     engine.dispose()
 
 
