@@ -297,6 +297,9 @@ class Slice(SQLModel, table=True):
     holder: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     fence: int = 0
+    counts: dict[str, int] | None = Field(
+        default=None, sa_type=JSON(none_as_null=True)
+    )  # rows by state; None while they may change
 
 
 class Delivery(SQLModel, table=True):
@@ -307,11 +310,12 @@ class Delivery(SQLModel, table=True):
         UniqueConstraint("occasion", "subscriber_id"),
         Index("ix_delivery_slice", "slice_id"),  # without the state: it changes three times for each message
         Index("ix_delivery_person", "subscriber_id"),
+        {"postgresql_with": {"fillfactor": 50}},  # for that its pages have room: else every index is written again
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_BigId)
     occasion: str  # issue:12, confirm:7, notice:3
-    issue_id: int | None = Field(default=None, foreign_key="issue.id", index=True)
+    issue_id: int | None = Field(default=None, foreign_key="issue.id")  # an issue's rows are found by their occasion
     subscriber_id: int | None = Field(default=None, foreign_key="subscriber.id")  # None: a notice to staff
     list_id: str | None = Field(default=None, foreign_key="mailing_list.id")
     address: str | None = None  # only of a notice to staff

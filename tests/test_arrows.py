@@ -81,6 +81,7 @@ PURE = {
     "digest.deliver.headers",
     "digest.deliver.message",
     "digest.deliver.opened",
+    "digest.deliver.leases",
     "digest.deliver.lint",
     "digest.deliver.replies",
     "digest.deliver.retry",

@@ -99,13 +99,14 @@ def next_size(size: int, seconds: float) -> int:
 def _complete(session: Session, order: Order) -> None:
     frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
     session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
-    nobody = ~select(_d.c.id).where(_d.c.issue_id == order.issue_id).exists()
+    nobody = ~select(_d.c.id).where(_d.c.occasion == f"issue:{order.issue_id}").exists()
     empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
     session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
 
 
 def _write(session: Session, order: Order, group: Sequence[Member]) -> None:
-    piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at)
+    counts = {DeliveryState.PENDING.value: len(group)}
+    piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at, counts=counts)
     session.add(piece)
     session.flush()
     occasion = f"issue:{order.issue_id}"

@@ -16,12 +16,13 @@ every statement about its rows compares. What the next sender finds handed, with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, null, or_, select, update
 from sqlmodel import Session
 
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, Variant, table
@@ -95,22 +96,22 @@ def next_slice(
     *,
     issue_id: int | None = None,
     urgent: bool = False,
-    mine: Collection[int] = (),
+    abandoned: Collection[int] = (),
 ) -> tuple[Hold, list[Work]] | None:
     """The most urgent due slice that nobody holds, with its due rows claimed; None if there is none.
 
     Rows that its last holder had handed over and not settled become pending or held by the policy `unknown`
-    ("resend" or "hold"). With `urgent`, letters only. The slices `mine` are being worked off by the caller, who takes
-    none of them again however late their renewal is or wherever the clock was set. Rows of a cancelled issue, and of
-    a slice past its end, are skipped here.
+    ("resend" or "hold"). With `urgent`, letters only. Of held slices those that are `abandoned` are
+    taken. Rows of a cancelled issue, and of a slice past its end, are skipped here.
     """
-    found = _free_slice(session, now, issue_id, 1 if urgent else 0, mine)
+    found = _free_slice(session, now, issue_id, 1 if urgent else 0, abandoned)
     if found is None:
         return None
     hold = _take(session, found, holder, now)
     if hold is None:
         return None
-    _recover(session, hold, unknown, now)
+    if found.fence:  # somebody had it before
+        _recover(session, hold, unknown, now)
     why = _over(session, found, now)
     if why:
         states = (S.PENDING, S.DEFERRED)
@@ -122,7 +123,7 @@ def next_slice(
 
 
 def _free_slice(
-    session: Session, now: datetime, issue_id: int | None, priority: int, mine: Collection[int]
+    session: Session, now: datetime, issue_id: int | None, priority: int, abandoned: Collection[int]
 ) -> Row[Any] | None:
     # A cancelled issue's slices are taken too, to have their rows skipped; a paused one's are not.
     flowing = and_(_i.c.state.in_(FLOWING), _i.c.audience_complete.is_(True), _i.c.paused.is_(False))
@@ -134,7 +135,7 @@ def _free_slice(
             _s.c.done.is_(False),
             _s.c.due_at <= now,
             _s.c.priority >= priority,
-            or_(_s.c.holder.is_(None), and_(_s.c.lease_until < now, _s.c.id.not_in(mine))),
+            or_(_s.c.holder.is_(None), _s.c.id.in_(abandoned)),
             or_(_s.c.issue_id.is_(None), ready),
             *wanted,
         )
@@ -149,7 +150,7 @@ def _take(session: Session, found: Row[Any], holder: str, now: datetime) -> Hold
         session,
         update(_s)
         .where(_s.c.id == found.id, _s.c.fence == found.fence)
-        .values(holder=holder, fence=found.fence + 1, lease_until=now + LEASE),
+        .values(holder=holder, fence=found.fence + 1, lease_until=now + LEASE, counts=null()),
     )
     return Hold(found.id, holder, found.fence + 1, found.expires_at, found.priority > 0) if taken == 1 else None
 
@@ -194,6 +195,12 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
     return [Work(hold, *row) for row in rows]
 
 
+def leases(session: Session) -> dict[int, datetime]:
+    """The ends of the leases of all held slices; `leases.Watch` tells which of them are abandoned."""
+    held = select(_s.c.id, _s.c.lease_until).where(_s.c.holder.is_not(None), _s.c.lease_until.is_not(None))
+    return {row.id: row.lease_until for row in session.execute(held)}
+
+
 def holders(session: Session) -> list[str]:
     """Who holds slices, each once."""
     return list(session.execute(select(_s.c.holder).where(_s.c.holder.is_not(None)).distinct()).scalars())
@@ -214,17 +221,21 @@ def release(session: Session, hold: Hold, now: datetime) -> bool:
     last slice, is the issue. False if it was somebody else's already, and nothing was changed."""
     if not _rows(session, update(_s).where(*ours(hold)).values(holder=None, lease_until=None)):
         return False
-    _change(session, hold, (S.CLAIMED,), S.PENDING)
-    in_it = _d.c.slice_id == hold.slice_id
-    left = session.execute(
+    rows = session.execute(
         select(_d.c.state, func.min(_d.c.next_try_at), func.count(), func.count(_d.c.next_try_at))
-        .where(in_it, _d.c.state.in_(OPEN))
+        .where(_d.c.slice_id == hold.slice_id)
         .group_by(_d.c.state)
     ).all()
+    counts = Counter({state: count for state, _, count, _ in rows})
+    if counts[S.CLAIMED]:
+        _change(session, hold, (S.CLAIMED,), S.PENDING)
+        counts[S.PENDING] += counts.pop(S.CLAIMED)
+    left = [row for row in rows if row.state in OPEN]
     at_once = any(count > timed for _, _, count, timed in left)
     due_at = now if at_once else min((first for _, first, _, _ in left), default=now)
     done = not left
-    session.execute(update(_s).where(_s.c.id == hold.slice_id).values(done=done, due_at=due_at))
+    kept = {str(state): count for state, count in counts.items()}
+    session.execute(update(_s).where(_s.c.id == hold.slice_id).values(done=done, due_at=due_at, counts=kept))
     if done:
         _finish(session, hold, now)
     return True
@@ -250,9 +261,9 @@ def decide_held(session: Session, delivery_id: int, to: DeliveryState, now: date
     where = (_d.c.id == delivery_id, _d.c.state == S.HELD)
     if not _rows(session, update(_d).where(*where).values(state=to, settled_at=now if to == S.FAILED else None)):
         return False
-    if to == S.PENDING:
-        its = select(_d.c.slice_id).where(_d.c.id == delivery_id).scalar_subquery()
-        session.execute(update(_s).where(_s.c.id == its).values(done=False, due_at=now))
+    again: dict[str, object] = {"done": False, "due_at": now} if to == S.PENDING else {}
+    its = select(_d.c.slice_id).where(_d.c.id == delivery_id).scalar_subquery()
+    session.execute(update(_s).where(_s.c.id == its).values(counts=null(), **again))
     return True
 
 

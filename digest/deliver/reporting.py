@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from digest.models import Delivery, DeliveryState, Issue, table
+from digest.models import Delivery, DeliveryState, Issue, Slice, table
 from subscribers.models import Subscriber
 
 _d = table(Delivery)
+_s = table(Slice)
 _i = table(Issue)
 _p = table(Subscriber)
 
@@ -34,10 +36,22 @@ class Told:
 
 
 def status(session: Session, issue_id: int) -> Mapping[str, int]:
-    """How many deliveries of the issue are in each state; every state is named."""
-    counted = select(_d.c.state, func.count().label("number")).where(_d.c.issue_id == issue_id).group_by(_d.c.state)
-    counts = {row.state: row.number for row in session.execute(counted)}
-    return {state.value: counts.get(state.value, 0) for state in DeliveryState}
+    """How many deliveries of the issue are in each state; every state is named.
+
+    Quick however long the issue is: only the rows of slices that are being worked off are counted, the others' counts
+    are kept.
+    """
+    mine = _s.c.issue_id == issue_id
+    kept = session.execute(select(_s.c.counts).where(mine, _s.c.counts.is_not(None))).scalars()
+    live = (
+        select(_d.c.state, func.count().label("number"))
+        .where(_d.c.slice_id.in_(select(_s.c.id).where(mine, _s.c.counts.is_(None))))
+        .group_by(_d.c.state)
+    )
+    counts = Counter({row.state: row.number for row in session.execute(live)})
+    for some in kept:
+        counts.update(some)
+    return {state.value: counts[state.value] for state in DeliveryState}
 
 
 def who(session: Session, issue_id: int, normalised: str) -> Told | None:
@@ -45,20 +59,21 @@ def who(session: Session, issue_id: int, normalised: str) -> Told | None:
     asked = (
         select(*(_d.c[name] for name in Told.__dataclass_fields__))
         .select_from(_d.join(_p, _p.c.id == _d.c.subscriber_id))
-        .where(_d.c.issue_id == issue_id, _p.c.email == normalised)
+        .where(_d.c.occasion == _occasion(issue_id), _p.c.email == normalised)
     )
     row = session.execute(asked).one_or_none()
     return Told(**row._mapping) if row else None
 
 
 def ledger(session: Session, issue_id: int, state: str | None, after: int, limit: int) -> list[tuple[int, str, Told]]:
-    """Rows of the issue with their number and address, by number, the first one above `after`."""
+    """Rows of the issue with their number and address, in the order of the people; those that follow row `after`."""
+    before = select(_d.c.subscriber_id).where(_d.c.id == after).scalar_subquery()
     wanted = [_d.c.state == state] if state else []
     rows = session.execute(
         select(_d.c.id, _p.c.email, *(_d.c[name] for name in Told.__dataclass_fields__))
         .select_from(_d.join(_p, _p.c.id == _d.c.subscriber_id))
-        .where(_d.c.issue_id == issue_id, _d.c.id > after, *wanted)
-        .order_by(_d.c.id)
+        .where(_d.c.occasion == _occasion(issue_id), _d.c.subscriber_id > func.coalesce(before, 0), *wanted)
+        .order_by(_d.c.subscriber_id)
         .limit(limit)
     )
     return [(row[0], row[1], Told(*row[2:])) for row in rows]
@@ -71,4 +86,8 @@ def last_audience(session: Session, edition_id: str) -> int | None:
     issue_id = session.execute(last).scalar_one_or_none()
     if issue_id is None:
         return None
-    return int(session.execute(select(func.count()).where(_d.c.issue_id == issue_id)).scalar_one())
+    return sum(status(session, issue_id).values())
+
+
+def _occasion(issue_id: int) -> str:
+    return f"issue:{issue_id}"

@@ -16,11 +16,14 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
+from sqlmodel import Session
+
 from digest.blanks import Blank
 from digest.config import Config
 from digest.deliver import handing, identity, ledger, outcomes, reporting
 from digest.deliver.dkim import Key
 from digest.deliver.handing import Ending, Leave, Verdict
+from digest.deliver.leases import Watch
 from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
@@ -89,6 +92,7 @@ class Sender:
     prepared: dict[int, Prepared] = field(default_factory=dict)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     holder: str = field(default_factory=identity.name)
+    watch: Watch = field(default_factory=lambda: Watch(ledger.LEASE.total_seconds()))
     total: int | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -155,8 +159,15 @@ class Sender:
 
     async def _next(self, urgent: bool) -> tuple[Hold, list[Work]] | None:
         now, policy, issue_id = self.clock(), self.config.mail.unknown, self.terms.issue_id
-        next_slice = partial(ledger.next_slice, issue_id=issue_id, urgent=urgent, mine=tuple(self.piles))
-        return await self.writer.do(lambda session: next_slice(session, self.holder, now, policy))
+        monotonic = asyncio.get_running_loop().time()
+
+        def take(session: Session) -> tuple[Hold, list[Work]] | None:
+            abandoned = self.watch.abandoned(ledger.leases(session), monotonic) - self.piles.keys()
+            return ledger.next_slice(
+                session, self.holder, now, policy, issue_id=issue_id, urgent=urgent, abandoned=abandoned
+            )
+
+        return await self.writer.do(take)
 
     async def _is_over(self) -> bool:
         if self.terms.forever:

@@ -38,7 +38,7 @@ class Writer:
     """Runs steps in commits; as a context it is stopped, after the last step asked for, when the block ends."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._pen = db.Pen(engine)
         self._loop = asyncio.get_running_loop()
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -77,6 +77,12 @@ class Writer:
             self.failure.set_exception(error)
 
     def _run(self) -> None:
+        try:
+            self._write()
+        finally:
+            self._pen.close()
+
+    def _write(self) -> None:
         while (first := self._asked.get()) is not None:
             time.sleep(_BREATH)
             group, going = self._gathered(first)
@@ -115,7 +121,7 @@ class Writer:
 
     def _tried(self, group: list[_Asked]) -> Exception | None:
         try:
-            with db.writing(self._engine) as session:
+            with self._pen.writing() as session:
                 results = [pair for some in _staged(group) for pair in _results(session, some)]
         except Exception as error:
             return error

@@ -1,14 +1,14 @@
-"""What a table of measurements stands on: the machine, the versions, the processes."""
+"""What a table of measurements stands on: the machine, the versions, the processes, the spread of repeated runs."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sqlite3
+import statistics
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,16 +16,18 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def versions(*packages: str) -> str:
-    """A line for the head of a table."""
+def versions(*packages: str, **others: str) -> str:
+    """A line for the head of a table: the machine, Python packages, and `others` by name; unknown ones are left out."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
-    found = ", ".join(f"{name} {metadata.version(name)}" for name in packages if _installed(name))
+    found = [f"{name} {metadata.version(name)}" for name in packages if _installed(name)]
+    found += [f"{name} {version}" for name, version in others.items() if version]
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({model}), Linux {platform.release()}, "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {found}"
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({model}), load {os.getloadavg()[0]:.1f}, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"{', '.join(found)}"
     )
 
 
@@ -42,15 +44,40 @@ def _installed(name: str) -> bool:
     return True
 
 
-@contextmanager
-def listening(*command: object) -> Iterator[int]:
-    """The port that a process prints; it is ended with the block."""
-    with subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
+def tool(name: str) -> str | None:
+    """Where a program is, sbin included."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+def said(*command: str | Path) -> str:
+    """The last word of what a program prints, such as its version; empty if it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.split()[-1].lstrip("v") if done.stdout.split() else ""
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """CPU seconds that processes have used, user and system."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def peak_kb(pid: int | str = "self") -> int:
+    """The peak of a process's resident memory (VmHWM): its own; ru_maxrss goes on from its parent's. 0: ended."""
+    return next((int(line.split()[1]) for line in _lines(f"/proc/{pid}/status") if line.startswith("VmHWM")), 0)
+
+
+def spread(values: Sequence[float], digits: int = 0) -> str:
+    """The median of repeated runs, and the least and the most of them."""
+    if not values:
+        return ""
+    middle = f"{statistics.median(values):,.{digits}f}"
+    return f"{middle} ({min(values):,.{digits}f}-{max(values):,.{digits}f})" if len(values) > 1 else middle
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

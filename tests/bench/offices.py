@@ -5,34 +5,36 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import office
-from post import HTML, stationery
-from sqlalchemy import Engine, make_url, text
+from post import AT, HTML, TEXT, WORD, config, stationery
+from sqlalchemy import Engine, func, make_url, select, text, update
 
 from digest import db
 from digest.blanks import Blank, blank
-from digest.deliver.message import Stationery
+from digest.deliver.message import Stationery, fingerprint
+from digest.deliver.run import enqueue_issue
+from digest.models import Delivery, Issue, Variant, table
 
 _SENTENCE = (
     "<p>What was written this week about a river, its bridges and the people who cross them &mdash; caf\u00e9.</p>\n"
 )
 
 
-def letter(octets: int) -> Stationery:
-    """A variant whose messages have about `octets` octets."""
-    usual = stationery()
-    blanks = {name.value: blank(usual.blank_word, name) for name in Blank}
+def letter(octets: int, word: str = WORD) -> Stationery:
+    """A variant whose messages have about `octets` octets; `word` marks its blanks."""
+    blanks = {name.value: blank(word, name) for name in Blank}
     filler = _SENTENCE * max(0, round((octets - 3500) / (len(_SENTENCE) * 1.07)))
-    return stationery(
-        html=HTML.replace("</body>", filler.replace("{", "").replace("}", "") + "</body>").format(**blanks)
-    )
+    html = HTML.replace("</body>", filler.replace("{", "").replace("}", "") + "</body>")
+    return stationery(html=html.format(**blanks), text=TEXT.format(**blanks), blank_word=word)
 
 
 @contextmanager
@@ -68,3 +70,34 @@ def opened(url: str, people: int, octets: int) -> Engine:
     db.upgrade(engine)
     office.open_office(engine, people, written=letter(octets))
     return engine
+
+
+def next_issue(engine: Engine, octets: int, variants: int = 1) -> int:
+    """One more issue to all people, its rows filled and due; with several variants, each has an equal part of them."""
+    with db.reading(engine) as session:
+        number: int = (session.scalar(select(func.max(table(Issue).c.id))) or 0) + 1
+    office.add_issue(engine, number, written=letter(octets))
+    enqueue_issue(engine, config(), number, datetime.now(UTC) - timedelta(seconds=1))
+    for place in range(1, variants):
+        _give_variant(engine, number, letter(octets, f"{WORD}n{place}"), place, variants)
+    return number
+
+
+def _give_variant(engine: Engine, number: int, written: Stationery, place: int, of: int) -> None:
+    rows = table(Delivery)
+    with db.writing(engine) as session:
+        variant = Variant(
+            issue_id=number,
+            key=f"set {place}",
+            subject=written.subject,
+            html=zlib.compress(written.html.encode()),
+            text=zlib.compress(written.text.encode()),
+            headers=dict(written.headers),
+            blank_word=written.blank_word,
+            sha256=fingerprint(written),
+            made_at=AT,
+        )
+        session.add(variant)
+        session.flush()
+        mine = (rows.c.issue_id == number, rows.c.subscriber_id % of == place)
+        session.execute(update(rows).where(*mine).values(variant_id=variant.id))

@@ -1,14 +1,20 @@
 """The far end of the send benchmark: a sink that says yes to everything, and a proxy that takes its time.
 
-python tests/bench/sink.py sink [PORT]              RFC 5321 with PIPELINING, SIZE and CHUNKING; throws bodies away
-python tests/bench/sink.py proxy MS TO_PORT [PORT]  both ways together delay by MS milliseconds
+python tests/bench/sink.py sink PROCESSES CHUNKING   RFC 5321 with PIPELINING, SIZE and (1) or without (0) CHUNKING
+python tests/bench/sink.py proxy MS TO_PORT          both ways together delay by MS milliseconds
 
-Both print the port they listen on.
+Both print the port they listen on and the ids of the processes that answer there. A sink throws bodies away;
+connections go to its processes in turn, so that ten of them are five and five.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
 import sys
 from collections import deque
 from typing import cast
@@ -18,14 +24,16 @@ try:
 except ImportError:
     from asyncio import run
 
-_FEATURES = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"
+_FEATURES = b"250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+_GREETING, _CHUNKING = b"250-sink\r\n", b"250-CHUNKING\r\n"
 _END = b"\r\n.\r\n"
 
 
 class Sink(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, chunking: bool) -> None:
+        self._features = _GREETING + _CHUNKING * chunking + _FEATURES
         self._buffer = bytearray()
         self._skip = 0  # octets of a BDAT chunk that are still to come
         self._said = b""  # the answer at the end of that chunk
@@ -84,7 +92,7 @@ class Sink(asyncio.Protocol):
             self._data = True
             answers.append(b"354 go on\r\n")
         elif verb == b"EHLO":
-            answers.append(_FEATURES)
+            answers.append(self._features)
         elif verb == b"QUIT":
             answers.append(b"221 2.0.0 Bye\r\n")
             self._transport.write(b"".join(answers))
@@ -130,11 +138,7 @@ class Late(asyncio.Protocol):
             self._loop.call_later(self._delay, self.other.transport.close)
 
 
-async def _sink(port: int) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port, backlog=512)
-
-
-async def _proxy(delay: float, to: int, port: int) -> asyncio.Server:
+async def _proxy(delay: float, to: int) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     opening: set[asyncio.Task[object]] = set()
 
@@ -146,19 +150,64 @@ async def _proxy(delay: float, to: int, port: int) -> asyncio.Server:
         task.add_done_callback(opening.discard)
         return here
 
-    return await loop.create_server(near, "127.0.0.1", port, backlog=512)
+    return await loop.create_server(near, "127.0.0.1", 0, backlog=512)
 
 
-async def main(kind: str, *numbers: str) -> None:
+async def _answer(hatch: socket.socket, chunking: bool) -> None:
+    """Serve the connections that come through `hatch`."""
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        _, handles, _, _ = socket.recv_fds(hatch, 1, 1)
+        if not handles:  # the door is gone
+            loop.stop()
+        for handle in handles:
+            opening = loop.create_task(
+                loop.connect_accepted_socket(lambda: Sink(chunking), socket.socket(fileno=handle))
+            )
+            opened.add(opening)
+            opening.add_done_callback(opened.discard)
+
+    opened: set[asyncio.Task[object]] = set()
+    loop.add_reader(hatch, take)
+    await loop.create_future()
+
+
+def sink(processes: int, chunking: int) -> None:
+    """Hand the connections to so many processes in turn until killed."""
+    hatches, pids = [], []
+    for _ in range(processes):
+        outer, inner = socket.socketpair()
+        if pid := os.fork():
+            inner.close()
+            hatches.append(outer)
+            pids.append(pid)
+            continue
+        for hatch in (outer, *hatches):
+            hatch.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with contextlib.suppress(RuntimeError):
+            run(_answer(inner, bool(chunking)))
+        os._exit(0)
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as door:
+        print(door.getsockname()[1], *pids, flush=True)
+        for hatch in itertools.cycle(hatches):
+            client, _ = door.accept()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            socket.send_fds(hatch, [b"x"], [client.fileno()])
+            client.close()
+
+
+async def proxy(milliseconds: int, to: int) -> None:
     """Serve until killed."""
-    given = [int(number) for number in numbers]
-    if kind == "sink":
-        server = await _sink(given[0] if given else 0)
-    else:
-        server = await _proxy(given[0] / 2000, given[1], given[2] if len(given) > 2 else 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    server = await _proxy(milliseconds / 2000, to)
+    print(server.sockets[0].getsockname()[1], os.getpid(), flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    run(main(*sys.argv[1:]))
+    kind, first, second = sys.argv[1:]
+    if kind == "sink":
+        sink(int(first), int(second))
+    else:
+        run(proxy(int(first), int(second)))

@@ -21,6 +21,7 @@ from digest.deliver import handing, ledger
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.ledger import S, Work
 from digest.deliver.run import enqueue_issue
+from digest.errors import DatabaseUnavailable
 from digest.models import Delivery, Issue, IssueState, Slice, table
 from subscribers.models import Subscription
 

@@ -14,8 +14,9 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import Session
 
 from digest import db
-from digest.deliver import filling, handing, ledger, retry
+from digest.deliver import filling, handing, ledger, reporting, retry
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
+from digest.deliver.leases import Watch
 from digest.deliver.ledger import MOVES, OPEN, Work
 from digest.deliver.run import enqueue_issue
 from digest.models import Delivery, DeliveryState, Issue, IssueState, table
@@ -24,9 +25,16 @@ from subscribers.audience import Member
 LATER = AT + timedelta(minutes=5)
 
 
-def take(engine: Engine, holder: str, at: datetime = AT, unknown: str = "resend") -> Any:
+def take(engine: Engine, holder: str, at: datetime = AT, unknown: str = "resend", abandoned: Any = ()) -> Any:
     with db.writing(engine) as session:
-        return ledger.next_slice(session, holder, at, unknown)
+        return ledger.next_slice(session, holder, at, unknown, abandoned=abandoned)
+
+
+def inherit(engine: Engine, holder: str, at: datetime = LATER, unknown: str = "resend") -> Any:
+    """Take a slice whose holder is known to be gone."""
+    with db.reading(engine) as session:
+        abandoned = ledger.leases(session)
+    return take(engine, holder, at, unknown, abandoned)
 
 
 def hand(session: Session, work: Work, at: datetime = AT) -> Verdict:
@@ -59,7 +67,7 @@ def test_one_slice_has_one_holder(sending: Engine) -> None:
 
 def test_a_lease_that_ran_out_is_taken_over_and_fenced(sending: Engine) -> None:
     hold, works = take(sending, "a")
-    taken, again = take(sending, "b", LATER)
+    taken, again = inherit(sending, "b")
     assert (taken.fence, len(again)) == (hold.fence + 1, 30)
     with db.writing(sending) as session:
         assert not ledger.renew(session, hold, LATER)
@@ -70,11 +78,33 @@ def test_a_lease_that_ran_out_is_taken_over_and_fenced(sending: Engine) -> None:
         assert ledger.release(session, taken, LATER)
 
 
-def test_a_renewed_lease_is_not_taken(sending: Engine) -> None:
+@pytest.mark.parametrize("clock", [AT - timedelta(hours=6), LATER, AT + timedelta(hours=6)], ids=str)
+def test_no_clock_takes_a_slice_from_its_holder(sending: Engine, clock: datetime) -> None:
     hold, _ = take(sending, "a")
+    assert take(sending, "b", clock) is None
     with db.writing(sending) as session:
         assert ledger.renew(session, hold, LATER)
-    assert take(sending, "b", LATER) is None
+
+
+WATCHED = [
+    ("not renewed for a lease's time", [(0, 1), (10, 1), (20, 1), (30, 1)], True),
+    ("not yet", [(0, 1), (29, 1)], False),
+    ("renewed in between", [(0, 1), (20, 2), (40, 2)], False),
+    ("renewed by a clock that was set back", [(0, 9), (20, 3), (40, 3)], False),
+    ("given back and taken again", [(0, 1), (20, None), (31, 1)], False),
+    ("renewed, then not", [(0, 1), (10, 2), (40, 2)], True),
+]
+
+
+@pytest.mark.parametrize(("caption", "looks", "abandoned"), WATCHED, ids=[row[0] for row in WATCHED])
+def test_a_slice_is_abandoned_when_its_lease_stands_still(
+    caption: str, looks: list[tuple[float, int | None]], abandoned: bool
+) -> None:
+    watch, seen = Watch(30), set()
+    for monotonic, renewal in looks:
+        leases = {} if renewal is None else {7: AT + timedelta(seconds=renewal)}
+        seen = watch.abandoned(leases, monotonic)
+    assert seen == ({7} if abandoned else set())
 
 
 @pytest.mark.parametrize(("unknown", "state"), [("resend", "claimed"), ("hold", "held")])
@@ -82,7 +112,7 @@ def test_what_a_dead_sender_had_handed_goes_by_the_policy(sending: Engine, unkno
     _, works = take(sending, "a")
     with db.writing(sending) as session:
         assert hand(session, works[0]).handed
-    _, again = take(sending, "b", LATER, unknown)
+    _, again = inherit(sending, "b", LATER, unknown)
     row = rows(sending)[works[0].address]
     assert (row.state, row.reason) == (state, ledger.UNANSWERED)
     assert len(again) == (30 if unknown == "resend" else 29)
@@ -92,7 +122,7 @@ def test_a_held_row_waits_for_a_person(sending: Engine) -> None:
     _, works = take(sending, "a")
     with db.writing(sending) as session:
         hand(session, works[0])
-    hold, again = take(sending, "b", LATER, "hold")
+    hold, again = inherit(sending, "b", LATER, "hold")
     with db.writing(sending) as session:
         for work in again:
             assert hand(session, work, LATER).handed
@@ -117,7 +147,7 @@ def test_what_a_relay_surely_did_not_take_is_claimed_again(sending: Engine) -> N
     with db.writing(sending) as session:
         assert hand(session, works[0]).handed
     assert rows(sending)[works[0].address].attempts == 1
-    take(sending, "b", LATER)
+    inherit(sending, "b")
     with db.writing(sending) as session:
         assert handing.take_back(session, [works[0]]) == [False]  # it is somebody else's by now
 
@@ -130,13 +160,6 @@ def test_permission_is_asked_in_the_statement_that_hands_over(sending: Engine) -
         verdict = hand(session, mine)
     assert (verdict.handed, verdict.why) == (False, "unsubscribed")
     assert rows(sending)[address(1)].state == "skipped"
-
-
-def test_what_one_works_off_is_not_taken_again_by_a_jump_of_the_clock(sending: Engine) -> None:
-    hold, _ = take(sending, "a")
-    with db.writing(sending) as session:
-        assert ledger.next_slice(session, "a", LATER, "resend", mine=[hold.slice_id]) is None
-        assert ledger.renew(session, hold, LATER)
 
 
 def test_the_last_two_slices_given_back_at_once_end_the_issue(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +193,38 @@ def test_what_a_dead_process_held_is_freed(sending: Engine) -> None:
         assert not ledger.renew(session, hold, AT)
     taken, again = take(sending, "b")
     assert (taken.fence, len(again)) == (hold.fence + 1, len(works))
+
+
+def test_the_status_is_what_the_rows_say_at_every_step(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "SLICE", 4)
+    open_office(engine, 12)
+
+    def counted() -> dict[str, int]:
+        with db.reading(engine) as session:
+            found = Counter(session.execute(select(table(Delivery).c.state)).scalars())
+            assert dict(reporting.status(session, 12)) == {state.value: found[state] for state in DeliveryState}
+        return {state: count for state, count in found.items() if count}
+
+    enqueue_issue(engine, config(), 12, AT)
+    assert counted() == {"pending": 12}
+    hold, works = take(engine, "a")
+    assert counted() == {"pending": 8, "claimed": 4}
+    with db.writing(engine) as session:
+        assert hand(session, works[0]).handed
+        assert hand(session, works[1]).handed
+        assert settle(session, works[0])
+    assert counted() == {"pending": 8, "claimed": 2, "handed": 1, "sent": 1}
+    with db.writing(engine) as session:
+        assert ledger.release(session, hold, AT)
+    assert counted() == {"pending": 10, "handed": 1, "sent": 1}
+    again, _ = take(engine, "b", unknown="hold")
+    assert (again.slice_id, again.fence) == (hold.slice_id, 2)
+    with db.writing(engine) as session:
+        assert ledger.release(session, again, AT)
+    assert counted() == {"pending": 10, "held": 1, "sent": 1}
+    with db.writing(engine) as session:
+        assert ledger.decide_held(session, works[1].id, DeliveryState.FAILED, AT)
+    assert counted() == {"pending": 10, "failed": 1, "sent": 1}
 
 
 def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:

@@ -328,6 +328,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(), nullable=True),
         sa.Column("lease_until", columns.UtcDateTime(), nullable=True),
         sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("counts", sa.JSON(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["issue_id"],
             ["issue.id"],
@@ -397,8 +398,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("occasion", "subscriber_id"),
+        postgresql_with={"fillfactor": 50},
     )
-    op.create_index(op.f("ix_delivery_issue_id"), "delivery", ["issue_id"], unique=False)
     op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
     op.create_index("ix_delivery_slice", "delivery", ["slice_id"], unique=False)
     # ### end Alembic commands ###
