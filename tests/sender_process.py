@@ -28,9 +28,8 @@ from post import LINKS, config
 
 from digest import db
 from digest.config import RelayConfig
-from digest.deliver import run
+from digest.deliver import ledger, run
 from digest.deliver.handing import hand, settle
-from digest.deliver.ledger import Hold
 from digest.deliver.writer import Writer
 
 STEPS = ("after claim", "before handed", "after handed", "before outcome", "after outcome")
@@ -51,6 +50,7 @@ class Job:
     forever: bool = False
     step: str = ""  # one of STEPS
     at: int = 1  # the how-manieth such commit
+    lease_s: float = 30.0  # how long it watches a lease that is not renewed
     clock: str = ""  # file with the seconds that the clock is off by: a test sets it back and forth
 
 
@@ -67,7 +67,7 @@ class Mortal(Writer):
     async def do(self, step: Callable[..., Any]) -> Any:
         """As it is; a claim is known by what it returns."""
         answer = await super().do(step)
-        if self.job.step == "after claim" and isinstance(answer, tuple) and isinstance(answer[0], Hold):
+        if self.job.step == "after claim" and isinstance(answer, tuple) and isinstance(answer[0], ledger.Hold):
             self._count()
         return answer
 
@@ -113,6 +113,7 @@ async def main(job: Job, ready: Callable[[], object]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     engine = db.open_engine(job.database)
+    ledger.LEASE = timedelta(seconds=job.lease_s)
     Mortal.job, Mortal.left = job, job.at
     run.Writer = Mortal  # type: ignore[misc]
     ready()

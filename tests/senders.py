@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
 from mailbox import Envelope, Got, check
 from pathlib import Path
 from typing import Self
@@ -27,12 +26,11 @@ from typing import Self
 from office import address, handle, rows
 from post import LINKS
 from sender_process import Job
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
 from digest import db
 from digest.deliver import reporting
 from digest.links import Links
-from digest.models import Slice, table
 
 TESTS = Path(__file__).parent
 FULL = os.environ.get("DIGEST_FAULTS") == "full"
@@ -122,13 +120,6 @@ def arrived(log: Path) -> int:
     with log.open("rb") as file:
         head = file.readline()
     return log.stat().st_size // (len(head) + json.loads(head)["octets"]) if head else 0
-
-
-def set_leases(engine: Engine, by: timedelta) -> None:
-    """Every lease that is held now runs out by so much from now: as if time had passed, or stood still."""
-    s = table(Slice)
-    with db.writing(engine) as session:
-        session.execute(update(s).where(s.c.holder.is_not(None)).values(lease_until=datetime.now(UTC) + by))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from office import issue_state, open_office
+from office import issue_state, open_office, rows
 from post import AT, config
 from sqlalchemy import Engine
 
@@ -58,3 +58,31 @@ def test_an_issue_is_sent_when_its_last_slice_is(engine: Engine, monkeypatch: py
         give_back(engine, hold)
         states.append(issue_state(engine))
     assert states == [IssueState.SENDING, IssueState.SENT]
+
+
+def test_nothing_is_settled_once_the_slice_is_taken_away(engine: Engine) -> None:
+    open_office(engine, 2)
+    enqueue_issue(engine, config(), 12, AT)
+    _, works = take(engine, AT)
+    with db.writing(engine) as session:
+        handing.hand(session, [Leave(work, "box", AT) for work in works])
+        ledger.free(session, "a")
+        endings = [Ending(work, Settled(DeliveryState.SENT, "box", 250), AT) for work in works]
+        assert handing.settle(session, endings) == [False, False]
+    assert {row.state for row in rows(engine).values()} == {"handed"}
+
+
+def test_what_was_not_begun_is_pending_when_its_slice_is_given_back(engine: Engine) -> None:
+    open_office(engine, 2)
+    enqueue_issue(engine, config(), 12, AT)
+    give_back(engine, take(engine, AT)[0])
+    assert {row.state for row in rows(engine).values()} == {"pending"}
+
+
+def test_a_renewed_lease_reaches_on_from_now(engine: Engine) -> None:
+    open_office(engine, 2)
+    enqueue_issue(engine, config(), 12, AT)
+    hold, _ = take(engine, AT)
+    with db.writing(engine) as session:
+        assert ledger.renew(session, hold, AT + MINUTE)
+        assert ledger.leases(session) == {hold.slice_id: AT + MINUTE + ledger.LEASE}

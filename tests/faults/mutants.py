@@ -65,7 +65,7 @@ MUTANTS = [
     ),
     Mutant(
         "outcomes are written without comparing the fence",
-        HANDS + "batches_equal_the_model[sqlite]",
+        SLICES + "nothing_is_settled_once_the_slice_is_taken_away[sqlite]",
         (
             (
                 HANDING,
@@ -128,12 +128,12 @@ MUTANTS = [
     ),
     Mutant(
         "rows that were not begun stay claimed when a slice is given back",
-        DELIVER + "told_to_stop_it_drains_without_an_unknown[sqlite]",
+        SLICES + "what_was_not_begun_is_pending_when_its_slice_is_given_back[sqlite]",
         (
             (
                 LEDGER,
-                "        return False\n    _change(session, hold, (S.CLAIMED,), S.PENDING)\n    in_it",
-                "        return False\n    in_it",
+                "        _change(session, hold, (S.CLAIMED,), S.PENDING)\n        counts[S.PENDING] +=",
+                "        counts[S.PENDING] +=",
             ),
         ),
     ),
@@ -159,8 +159,13 @@ MUTANTS = [
         ((LEDGER, "or_(_s.c.holder.is_(None), ", "or_(_s.c.id > 0, "),),
     ),
     Mutant(
+        "a lease is judged by the wall clock",
+        BOOKS + "no_clock_takes_a_slice_from_its_holder",
+        ((LEDGER, "or_(_s.c.holder.is_(None), ", "or_(_s.c.holder.is_(None), _s.c.lease_until < now, "),),
+    ),
+    Mutant(
         "a lease is not renewed",
-        BOOKS + "a_renewed_lease_is_not_taken[sqlite]",
+        SLICES + "a_renewed_lease_reaches_on_from_now[sqlite]",
         (
             (
                 LEDGER,
@@ -216,7 +221,20 @@ def mutate(folder: Path, mutant: Mutant) -> None:
 def run(folder: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """The tests, in that copy."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "DIGEST_", "COV_"))}
-    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not postgresql", *tests]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-k",
+        "not postgresql",
+        *tests,
+    ]
     return subprocess.run(
         words, cwd=folder, env={**ours, "PYTHONPATH": ""}, capture_output=True, text=True, check=False
     )

@@ -41,9 +41,6 @@ class Clock:
         return datetime.now(UTC) + self.off
 
 
-@pytest.mark.xfail(
-    reason="a lease is judged by the wall clock alone: a sender beside takes it after a jump", strict=False
-)
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(20 if FULL else 1))
 @pytest.mark.parametrize("policy", ["resend", "hold"])

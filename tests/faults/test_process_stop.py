@@ -8,7 +8,8 @@ import sqlite3
 import subprocess
 import time
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from mailbox import Mailbox, read_log
 from pathlib import Path
@@ -18,7 +19,7 @@ from desk import mailbox_process, newsroom
 from office import open_office, rows
 from post import config
 from sender_process import Job
-from senders import FULL, Sender, Senders, Watcher, arrived, seeded, set_leases, tally, until
+from senders import FULL, Sender, Senders, Watcher, arrived, seeded, tally, until
 from sqlalchemy import Engine, func, select, text
 
 from digest import db
@@ -152,8 +153,7 @@ def test_stopped_until_its_lease_ends_it_begins_nothing_when_it_goes_on(
         first = senders.start(job)
         stop_soon(watcher, first, dice.choice(("mail", "dot")), dice.randint(1, 200))
         until("stop between commits", lambda: stopped_dead(engine, first))
-        set_leases(engine, timedelta(seconds=-1))  # as ten minutes would
-        senders.start(job).finish()
+        senders.start(replace(job, lease_s=1.0)).finish()  # who does not wait half a minute for the first one
         before = watcher.count("mail")
         first.signal(signal.SIGCONT)
         first.finish()
@@ -180,8 +180,7 @@ def test_stopped_beside_another_it_keeps_what_it_holds(
         first = senders.start(job)
         stop_soon(watcher, first, "mail", dice.randint(1, 80))
         until("stop between commits", lambda: stopped_dead(engine, first))
-        set_leases(engine, timedelta(hours=1))  # however slow this machine is
-        second = senders.start(job)
+        second = senders.start(replace(job, lease_s=3600.0))  # however slow this machine is
         until("end of the slice that was free", lambda: done(engine) == 1)
         first.signal(signal.SIGCONT)
         first.finish()
