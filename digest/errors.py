@@ -8,7 +8,9 @@ DigestError
 ├── TemplateError        a template or a line typed by staff can't be rendered: where, what
 ├── NothingToDo          the work asked for is already done, or there is none
 ├── NeedsDecision        a person has to decide before this goes on
-│   └── IllegalMove      a state that does not lead to the one asked for
+│   ├── IllegalMove      a state that does not lead to the one asked for
+│   └── NotAdopted       the database is a copy that a person has not adopted: it sends nothing
+├── Stopped              we were asked to stop before the work was done: what is left, and how it goes on
 ├── DatabaseUnavailable  the database is locked, full or out of reach
 └── RelayUnavailable     no relay could be spoken to
 """
@@ -59,6 +61,14 @@ class NeedsDecision(DigestError):
 
 class IllegalMove(NeedsDecision):
     """That step is not possible from the present state."""
+
+
+class NotAdopted(NeedsDecision):
+    """The database is a copy: nothing is sent from it before `digest adopt`."""
+
+
+class Stopped(DigestError):
+    """We were asked to stop; the same command goes on from here."""
 
 
 class DatabaseUnavailable(DigestError):

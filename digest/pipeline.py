@@ -15,13 +15,13 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlmodel import Session, select
 
-from digest import db, staff
+from digest import db, enqueuing, staff
 from digest.compose import issues, rows
 from digest.compose import run as composing
 from digest.compose.freezing import Press, freeze
@@ -30,17 +30,18 @@ from digest.compose.run import Composed, Slot
 from digest.deliver import reporting
 from digest.deliver import run as delivering
 from digest.deliver.message import Stationery, standing_headers
+from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.run import Delivered
+from digest.deliver.seats import run as seats
 from digest.deliver.sender import stationery
-from digest.errors import ConfigError, NeedsDecision, NothingToDo
+from digest.errors import ConfigError, DigestError, IllegalMove, NeedsDecision, NothingToDo
 from digest.models import Issue, IssueState, Variant, people
+from digest.stopping import stopping, unless_stopped
 from digest.wiring import App
 from subscribers import audience
 
 if TYPE_CHECKING:
     from digest.gather.run import GatherReport
-
-Progress = Callable[[str, int, int | None], None]
 
 TIMETABLE = "the timetable"
 
@@ -72,12 +73,8 @@ class Published:
     delivered: Delivered | None  # None: nothing was sent, the issue's state and reason say why
 
 
-def quiet(label: str, done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
-
-
 async def gather(
-    app: App, *, only: Collection[str] | None = None, force: bool = True, progress: Progress = quiet
+    app: App, *, only: Collection[str] | None = None, force: bool = True, progress: Watcher = unwatched
 ) -> GatherReport:
     """Look at the sources that are due (with `force` at all that are not gone or off) and store what is new."""
     # The process that delivers has no business with feeds: what reads them is loaded where it is used.
@@ -100,7 +97,7 @@ def write_intro(app: App, issue_id: int, intro: str) -> Composed:
     return composing.amend(app.engine, app.config, app.links, issue_id, app.clock(), change)
 
 
-async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Progress = quiet) -> Composed:
+async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress: Watcher = unwatched) -> Composed:
     """Gather, and compose the issue for staff to look at; who is to be told is told."""
     await gather(app, progress=progress)
     composed = await asyncio.to_thread(compose, app, edition_id, slot)
@@ -114,13 +111,15 @@ async def publish(
     *,
     agree: Callable[[Audience], None] | None = None,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Published:
     """The whole path by hand; `agree` looks at the audience before anything is fixed, and raises to stop there.
 
-    NeedsDecision as `prepare` says.
+    NeedsDecision as `prepare` says; NothingToDo when somebody else sends the issue already; Stopped when `stop` was set
+    before the issue was on its way.
     """
-    prepared = await prepare(app, edition_id, agree=agree, progress=progress)
+    await asyncio.to_thread(seats.check, app.engine, app.config, app.clock())
+    prepared = await prepare(app, edition_id, agree=agree, stop=stop, progress=progress)
     if prepared.composed.issue.state == IssueState.SKIPPED:
         return prepared
     issue_id = _id(prepared.composed.issue)
@@ -135,18 +134,20 @@ async def prepare(
     slot: Slot | None = None,
     *,
     agree: Callable[[Audience], None] | None = None,
-    progress: Progress = quiet,
+    stop: asyncio.Event | None = None,
+    progress: Watcher = unwatched,
 ) -> Published:
     """Everything but the delivery: afterwards the issue is on its way, or skipped as thin.
 
     An issue that a person approved goes out as it was approved: nothing is gathered into it any more, and one that was
     frozen before is only enqueued. NeedsDecision when a person has to approve it, or when it is thin and the edition
-    asks.
+    asks. NotAdopted, with nothing done, when the database is a copy.
     """
+    await asyncio.to_thread(seats.check_no_copy, app.engine, app.config)
     gathered = None
     composed = await asyncio.to_thread(_ready, app, edition_id, slot)
     if composed is None:
-        gathered = await gather(app, progress=progress)
+        gathered = await unless_stopped(stop, gather(app, progress=progress))
         composed = await asyncio.to_thread(compose, app, edition_id, slot)
         if composed.issue.state == IssueState.SKIPPED:
             return Published(composed, gathered, None)
@@ -154,8 +155,23 @@ async def prepare(
     issue_id = _id(composed.issue)
     if agree is not None:
         agree(await asyncio.to_thread(audience_of, app, issue_id))
-    issue = await asyncio.to_thread(release, app, issue_id, progress=progress)
+    try:
+        issue = await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
+    except IllegalMove:
+        _say_if_released(app, issue_id)
+        raise
     return Published(replace(composed, issue=issue), gathered, None)
+
+
+def _say_if_released(app: App, issue_id: int) -> None:
+    """NothingToDo if somebody else has released the issue meanwhile."""
+    with db.reading(app.engine) as session:
+        state = rows.issue_of(session, issue_id).state
+    if state in (IssueState.FROZEN, IssueState.SENDING, IssueState.SENT):
+        raise NothingToDo(
+            f"issue {issue_id} is on its way already, somebody else released it a moment ago: "
+            f"`digest issues status {issue_id}` follows it"
+        )
 
 
 def audience_of(app: App, issue_id: int) -> Audience:
@@ -166,16 +182,16 @@ def audience_of(app: App, issue_id: int) -> Audience:
         return Audience(audience.size(session, edition.list), reporting.last_audience(session, issue.edition_id))
 
 
-def release(app: App, issue_id: int, *, progress: Progress = quiet) -> Issue:
+def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progress: Watcher = unwatched) -> Issue:
     """The issue, frozen if it was approved, with its deliveries written; from then on it is sent by whoever delivers.
 
     NeedsDecision when the content is not what was approved any more (the issue is a draft again), when it can't go
-    out as rendered, or when nobody is on the list. ConfigError when the settings don't allow mail yet.
+    out as rendered, or when nobody is on the list. ConfigError when the settings don't allow mail yet. Stopped, between
+    two chunks of the audience, when `stop` is set.
     """
     check_ready(app)
     now = app.clock()
-    if audience_of(app, issue_id).size == 0:
-        raise NeedsDecision(f"issue {issue_id} has nobody to go to: its list has no confirmed subscriber")
+    _somebody(app, issue_id)
     with db.writing(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
         if issue.state != IssueState.FROZEN:
@@ -183,14 +199,14 @@ def release(app: App, issue_id: int, *, progress: Progress = quiet) -> Issue:
     if issue.state == IssueState.DRAFT:
         composing.amend(app.engine, app.config, app.links, issue_id, now, lambda session: None)
         raise NeedsDecision(f"issue {issue_id} is a draft again. {issue.reason}")
-    return enqueue(app, issue_id, progress=progress)
+    return enqueuing.enqueue(app, issue_id, progress=stopping(progress, stop, issue_id))
 
 
-def enqueue(app: App, issue_id: int, *, progress: Progress = quiet) -> Issue:
-    """Write the deliveries of a frozen issue, from where an earlier attempt was cut off."""
-    delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress)
-    with db.reading(app.engine) as session:
-        return rows.issue_of(session, issue_id)
+def _somebody(app: App, issue_id: int) -> Audience:
+    found = audience_of(app, issue_id)
+    if found.size == 0:
+        raise NeedsDecision(f"issue {issue_id} has nobody to go to: its list has no confirmed subscriber")
+    return found
 
 
 async def deliver(
@@ -200,25 +216,34 @@ async def deliver(
     until_done: bool = False,
     forever: bool = False,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Delivered:
     """Send what is due, of one issue or all, after writing the rows of issues that were cut off while they were frozen.
 
     Returns when nothing is due, with `until_done` when nothing is left to try, with `forever` when `stop` is set.
+    NotAdopted, with nothing done, when the database is a copy.
     """
     check_ready(app)
-    await asyncio.to_thread(_finish_enqueuing, app, issue_id, progress)
-    return await delivering.deliver(
-        app.engine,
-        app.config,
-        app.links,
-        issue_id=issue_id,
-        until_done=until_done,
-        forever=forever,
-        stop=stop or asyncio.Event(),
-        clock=app.clock,
-        progress=progress,
-    )
+    stop = stop or asyncio.Event()
+    async with seats.seated(app.engine, app.config, app.clock):
+        await asyncio.to_thread(enqueuing.finish, app, issue_id, stop, progress)
+        keeping = asyncio.create_task(enqueuing.keep(app, stop)) if forever else None
+        try:
+            return await delivering.deliver(
+                app.engine,
+                app.config,
+                app.links,
+                issue_id=issue_id,
+                until_done=until_done,
+                forever=forever,
+                stop=stop,
+                clock=app.clock,
+                progress=progress,
+            )
+        finally:
+            if keeping:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def send(
@@ -227,46 +252,61 @@ async def send(
     *,
     agree: Callable[[Audience], None] | None = None,
     stop: asyncio.Event | None = None,
-    progress: Progress = quiet,
+    progress: Watcher = unwatched,
 ) -> Published:
     """Send one issue by hand: an approved one, one that was cut off, or a held one, which asking for it approves.
 
     NeedsDecision for a draft, NothingToDo for what is at its end.
     """
+    await asyncio.to_thread(seats.check, app.engine, app.config, app.clock())
     with db.reading(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
     if issue.state == IssueState.DRAFT:
         raise NeedsDecision(f"issue {issue_id} is a draft: digest issues approve {issue_id}")
     if issue.state in {IssueState.SENT, IssueState.CANCELLED, IssueState.SKIPPED}:
         raise NothingToDo(f"issue {issue_id} is {issue.state}")
-    if agree is not None and issue.state != IssueState.SENDING:
-        agree(await asyncio.to_thread(audience_of, app, issue_id))
+    if issue.state != IssueState.SENDING:
+        await asyncio.to_thread(check_ready, app)
+        audience = await asyncio.to_thread(_somebody, app, issue_id)
+        if agree is not None:
+            agree(audience)
     if issue.state == IssueState.HELD:
         if issue.inputs is None:
             # Its slot passed while nobody looked at the sources.
-            await gather(app, progress=progress)
+            await unless_stopped(stop, gather(app, progress=progress))
         await asyncio.to_thread(_let_go, app, issue)
     if issue.state != IssueState.SENDING:
-        await asyncio.to_thread(release, app, issue_id, progress=progress)
+        await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
     after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
     return Published(after, None, delivered)
 
 
 def _let_go(app: App, issue: Issue) -> None:
-    """A held issue as approved, or as frozen if it was that before."""
+    """A held issue as approved, or as frozen if it was that before; what can't be let go is held as it was."""
     issue_id, now = _id(issue), app.clock()
     with db.writing(app.engine) as session:
         if issue.inputs is not None:
             issues.move(session, issue_id, IssueState.FROZEN, now)
             return
         issues.move(session, issue_id, IssueState.DRAFT, now)
+    try:
+        composed = _composed_anew(app, issue)
+        with db.writing(app.engine) as session:
+            issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
+    except DigestError:
+        with db.writing(app.engine) as session:
+            if rows.issue_of(session, issue_id).state == IssueState.DRAFT:
+                issues.move(session, issue_id, IssueState.HELD, now, issue.reason)
+        raise
+
+
+def _composed_anew(app: App, issue: Issue) -> Composed:
     slot = HeldSlot(issue.slot, issue.due_at) if issue.slot and issue.due_at else None
     composed = compose(app, issue.edition_id, slot)
-    if composed.issue.id != issue_id or composed.content is None or composed.question:
-        raise NeedsDecision(composed.question or composed.issue.reason or f"issue {issue_id}: look at it first")
-    with db.writing(app.engine) as session:
-        issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
+    if composed.issue.id != issue.id or composed.content is None or composed.question:
+        raise NeedsDecision(composed.question or composed.issue.reason or f"issue {issue.id}: look at it first")
+    return composed
 
 
 @dataclass(frozen=True)
@@ -336,27 +376,6 @@ def _press(app: App, session: Session, issue: Issue, now: datetime) -> Press:
     word = secrets.token_hex(8)
     printed = partial(render, templates=app.templates, template=edition.template, blank_word=word)
     return Press(printed, word, standing_headers(app.config, app.links, mailing_list, issue, now))
-
-
-def _finish_enqueuing(app: App, issue_id: int | None, progress: Progress) -> None:
-    """What was frozen when its process died is enqueued; what should have left too long ago is held instead (Z-07)."""
-    with db.reading(app.engine) as session:
-        frozen = session.exec(select(Issue).where(Issue.state == IssueState.FROZEN)).all()
-        cut_off = [(_id(issue), _is_stale(session, issue, app.clock())) for issue in frozen]
-    for found, stale in cut_off:
-        if issue_id not in (None, found):
-            continue
-        if stale and issue_id is None:
-            staff.hold_issue(
-                app, found, "It was frozen, cut off, and is late by more than the grace: decide whether it still goes."
-            )
-        else:
-            enqueue(app, found, progress=progress)
-
-
-def _is_stale(session: Session, issue: Issue, now: datetime) -> bool:
-    grace = timedelta(hours=rows.edition_of(session, issue.edition_id).grace_h)
-    return now - max(issue.due_at or issue.created_at, issue.frozen_at or issue.created_at) > grace
 
 
 def _id(issue: Issue) -> int:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from digest import pipeline, staff
-from digest.errors import ConfigError, DigestError
+from digest.deliver.seats import run as seats
+from digest.errors import ConfigError, DigestError, Stopped
 from digest.timetable import Slot
 from digest.wiring import App
 
 log = logging.getLogger(__name__)
 
 FAILED_S = 15.0
+_REMIND_S = 900.0
 
 Part = Callable[[App, asyncio.Event], Coroutine[Any, Any, None]]
 
@@ -38,13 +41,16 @@ async def run(app: App, stop: asyncio.Event, parts: list[Part]) -> None:
 
 async def deliver(app: App, stop: asyncio.Event) -> None:
     """Send whatever becomes due."""
+    complaint = _Complaint()
     while not stop.is_set():
         try:
             await pipeline.deliver(app, forever=True, stop=stop)
-        except ConfigError:
+        except (ConfigError, Stopped):
+            if stop.is_set():
+                return
             raise
         except DigestError as error:
-            log.warning("delivery waits %d seconds: %s", FAILED_S, error)
+            complaint.say(f"delivery waits, looking again every {FAILED_S:g} seconds: {error}")
             await waited(stop, FAILED_S)
 
 
@@ -52,8 +58,37 @@ async def timetable(app: App, stop: asyncio.Event) -> None:
     """Draft, publish and hold issues as the editions' timetables ask."""
     from digest.schedule import Timetable
 
+    await _no_copy(app, stop)
     keeping = Timetable(app.engine, _Steps(app), site_zone=app.config.site.timezone, clock=app.clock)
     await keeping.run(stop)
+
+
+async def _no_copy(app: App, stop: asyncio.Event) -> None:
+    """Wait while the database is a copy that nobody adopted: its issues are the original's."""
+    complaint = _Complaint()
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(seats.check_no_copy, app.engine, app.config)
+        except DigestError as error:
+            complaint.say(f"the timetable waits, looking again every {FAILED_S:g} seconds: {error}")
+            await waited(stop, FAILED_S)
+        else:
+            return
+
+
+@dataclass
+class _Complaint:
+    """A sentence in the log when it is new, and again every quarter of an hour while it stays true."""
+
+    last: str = ""
+    again_at: float = 0.0
+
+    def say(self, sentence: str) -> None:
+        """Log it, or not."""
+        now = time.monotonic()
+        if sentence != self.last or now >= self.again_at:
+            log.warning("%s", sentence)
+            self.last, self.again_at = sentence, now + _REMIND_S
 
 
 @dataclass(frozen=True)

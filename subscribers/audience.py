@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlmodel import Session
 
 from subscribers.columns import table
-from subscribers.models import Confirmation, Status, Subscriber, Subscription, Suppression
+from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression
 
 EVERYWHERE = ""  # scope of a suppression that holds for every list
 CONFIRM_MAILS = "@confirm"  # scope of "I did not ask": no confirm mail ever again; no list id has an @
@@ -22,6 +22,7 @@ _person = table(Subscriber).alias("person")
 _place = table(Subscription).alias("place")
 _kept_away = table(Suppression).alias("kept_away")
 _request = table(Confirmation).alias("request")
+_consent = table(Consent)
 _newer = table(Confirmation).alias("newer_request")
 
 
@@ -78,16 +79,25 @@ def may_receive_confirm(
     )
 
 
-def members(session: Session, list_id: str, after: int, limit: int) -> list[Member]:
-    """Up to `limit` people who may get an issue of the list now, by id, the first one above `after`."""
+def last_consent(session: Session) -> int:
+    """The number of the latest line in the record of consent, 0 for none: what comes later is beyond it."""
+    return session.execute(select(func.max(_consent.c.id))).scalar_one() or 0
+
+
+def members(session: Session, list_id: str, after: int, limit: int, *, consented: int | None = None) -> list[Member]:
+    """Up to `limit` people who may get an issue of the list now, by id, the first one above `after`.
+
+    With `consented`, a `last_consent` of earlier, only those who had confirmed by then and were on the list ever since.
+    """
     rows = session.execute(
         select(_person.c.id, _person.c.domain)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
         .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted())
+        .where(*([] if consented is None else [~_confirmed_after(consented)]))
         .order_by(_place.c.subscriber_id)
         .limit(limit)
     )
-    return [Member(row.id, row.domain) for row in rows]
+    return [Member(*row) for row in rows.all()]
 
 
 def size(session: Session, list_id: str) -> int:
@@ -129,6 +139,19 @@ def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
 
 def _wanted() -> ColumnElement[bool]:
     return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), ~_suppressed())
+
+
+def _confirmed_after(consented: int) -> ColumnElement[bool]:
+    return exists(
+        select(1)
+        .where(
+            _consent.c.subscriber_id == _place.c.subscriber_id,
+            _consent.c.list_id == _place.c.list_id,
+            _consent.c.action.in_(("confirmed", "imported")),
+            _consent.c.id > consented,
+        )
+        .correlate(_place)
+    )
 
 
 def _suppressed(*more: str) -> ColumnElement[bool]:

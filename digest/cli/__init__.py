@@ -43,6 +43,8 @@ NOUNS = {
     "web": "The web pages alone.",
     "scheduler": "The timetable alone.",
     "worker": "Delivery alone, for as long as it runs.",
+    "doctor": "Check relays, signing, DNS, database and clock; each finding with its mend.",
+    "adopt": "Let a restored or cloned database send: it sends nothing before.",
     "db": "The database: upgrade, backup.",
     "inspect": "Look at a feed or a message as Digest sees it.",
 }

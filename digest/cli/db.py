@@ -14,7 +14,11 @@ from digest.cli import frame
 from digest.errors import DatabaseUnavailable, NotFound, NothingToDo, UsageError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy import URL, Engine
+
+    from digest.deliver.progress import Watcher
 
 app = frame.noun("The database: upgrade, backup.")
 
@@ -49,7 +53,7 @@ def backup(
 ) -> None:
     """Copy the database while others work on it: a SQLite file, or for PostgreSQL an archive for pg_restore.
 
-    The copy holds addresses: only its owner may read it.
+    The copy holds addresses: only its owner may read it. Put back, it sends nothing before `digest adopt`.
 
     \b
     Examples:
@@ -73,14 +77,14 @@ def backup(
     here.out({"file": str(file.absolute()), "bytes": size}, f"Wrote {file}, {size:,} bytes.")
 
 
-def _copy(engine: Engine, to: Path, progress: frame.Progress) -> None:
+def _copy(engine: Engine, to: Path, progress: Watcher) -> None:
     if engine.dialect.name == "sqlite":
         _copy_sqlite(Path(str(engine.url.database)), to, progress)
     else:
         _dump_postgresql(engine.url, to)
 
 
-def _copy_sqlite(source: Path, to: Path, progress: frame.Progress) -> None:
+def _copy_sqlite(source: Path, to: Path, progress: Watcher) -> None:
     import sqlite3
     from contextlib import closing
 
@@ -91,8 +95,20 @@ def _copy_sqlite(source: Path, to: Path, progress: frame.Progress) -> None:
             old.backup(new, pages=_PAGES, progress=lambda _, left, total: progress("Pages", total - left, total))
             # A copy is one file: without this it would ask for its journal's neighbours.
             new.execute("PRAGMA journal_mode = DELETE")
+            _leave_its_seats(new)
     except sqlite3.Error as error:
         raise DatabaseUnavailable(f"the database can't be copied now: {error}") from error
+
+
+def _leave_its_seats(copy: sqlite3.Connection) -> None:
+    # Put back in the very place of the original, the copy would pass for it: whoever starts on it is asked first.
+    if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'seat'").fetchone():
+        copy.execute("UPDATE seat SET database = 'copy:' || id")
+        never = (
+            "SELECT '', 'copy', '', '', 0, created_at, created_at FROM instance WHERE NOT EXISTS (SELECT 1 FROM seat)"
+        )
+        copy.execute(f"INSERT INTO seat (machine, database, site, host, epoch, adopted_at, seen_at) {never}")
+        copy.commit()
 
 
 def _dump_postgresql(url: URL, to: Path) -> None:

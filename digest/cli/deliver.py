@@ -30,13 +30,15 @@ def command(
     """
     from digest import pipeline
     from digest.cli.publish import by_state, counts
-    from digest.cli.running import until_signalled
+    from digest.cli.running import say_what_is_left, until_signalled
 
     here = frame.of(ctx)
     with here.app(frame.clock(now)) as app, here.progress() as progress:
 
         async def delivering(stop: asyncio.Event) -> Delivered:
-            return await pipeline.deliver(app, issue_id=issue, until_done=until_done, stop=stop, progress=progress)
+            told = await pipeline.deliver(app, issue_id=issue, until_done=until_done, stop=stop, progress=progress)
+            say_what_is_left(here, app, issue, stop)
+            return told
 
         delivered = until_signalled(delivering)
     done = any(delivered.counts.values())

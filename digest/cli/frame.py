@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from digest.config import Config
+    from digest.deliver.progress import Watcher
     from digest.wiring import App
-
-    Progress = Callable[[str, int, int | None], None]
 
 # The nearest class of an error's ancestors counts.
 EXIT: Mapping[type[Exception], int] = {
@@ -124,15 +123,15 @@ class Frame:
             raise NeedsDecision("Nothing was done.")
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """A function (label, done, total) that draws bars on stderr once the work has taken a second."""
-        if self.as_json or not sys.stderr.isatty():
-            yield lambda label, done, total: None
-            return
-        from digest.cli.bars import Bars
+    def progress(self) -> Iterator[Watcher]:
+        """What shows on stderr how far the work is, once it has taken a second; a line now and then without a terminal.
 
-        with Bars() as bars:
-            yield bars
+        With --json as well: stdout is the one document, stderr is for people.
+        """
+        from digest.cli.bars import Bars, Lines
+
+        with Bars() if sys.stderr.isatty() and not self.as_json else Lines(self.say) as shown:
+            yield shown
 
 
 def clock(now: str | None) -> Callable[[], datetime] | None:

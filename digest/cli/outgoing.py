@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli import frame
-from digest.errors import DigestError, NotFound
+from digest.errors import DigestError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from digest.deliver.following import Following
     from digest.deliver.reporting import Told
+    from digest.models import Issue
     from digest.pipeline import Audience, Published
     from digest.wiring import App
 
@@ -71,6 +75,9 @@ def test(
 
     here = frame.of(ctx)
     to = normalise(address).normalised
+    only = here.config.mail.only_to
+    if only and to.rpartition("@")[2] not in only:
+        raise UsageError(f"[mail] only_to lets mail go to {', '.join(only)} alone: this address is of another domain")
     with here.app() as app:
         pipeline.check_ready(app)
         shown, problems, list_id = pipeline.stationery_of(app, _chosen(app, issue))
@@ -96,7 +103,7 @@ def send(
     """
     from digest import pipeline
     from digest.cli import publish
-    from digest.cli.running import until_signalled
+    from digest.cli.running import say_what_is_left, until_signalled
 
     here = frame.of(ctx)
     with here.app() as app, here.progress() as progress:
@@ -106,7 +113,9 @@ def send(
             publish.agree(here, audience, yes)
 
         async def sending(stop: asyncio.Event) -> Published:
-            return await pipeline.send(app, chosen, agree=agree, stop=stop, progress=progress)
+            done = await pipeline.send(app, chosen, agree=agree, stop=stop, progress=progress)
+            say_what_is_left(here, app, chosen, stop)
+            return done
 
         published = until_signalled(sending)
     here.out(publish.plain(published), publish.human(published))
@@ -133,27 +142,59 @@ def resume(ctx: typer.Context, issue: _IssueId = None) -> None:
 
 
 def status(ctx: typer.Context, issue: _IssueId = None) -> None:
-    """Show how far an issue is: its state and its deliveries by state.
+    """Show how far an issue is: its deliveries by state and reason, its rate, when the next retry is due.
 
     \b
     Example:
       digest issues status 12
     """
     from digest import db
-    from digest.cli.publish import counts
     from digest.compose.describing import listed
     from digest.compose.rows import issue_of
     from digest.deliver import reporting
+    from digest.deliver.following import follow
+    from digest.deliver.seats import run as seats
 
     here = frame.of(ctx)
     with here.app() as app:
         chosen = _chosen(app, issue)
         with db.reading(app.engine) as session:
             row, by_state = issue_of(session, chosen), dict(reporting.status(session, chosen))
+            following = follow(session, chosen, app.clock())
+        refusal = seats.look(app.engine, app.config).refusal
     data = listed(row) | {"paused": row.paused}
+    more = asdict(following) | {"remaining_s": following.remaining_s, "adopted": not refusal, "why_not": refusal}
     paused = ", paused" if row.paused else ""
-    lines = [f'Issue {row.id} "{data["subject"]}" is {row.state}{paused}. {row.reason}'.rstrip(), counts(by_state)]
-    here.out({"issue": data, "deliveries": by_state}, lines)
+    lines = [f'Issue {row.id} "{data["subject"]}" is {row.state}{paused}. {row.reason}'.rstrip()]
+    lines += _followed(row, by_state, following)
+    if refusal:
+        lines.append(f"This database is not adopted: {seats.refusal_of(refusal)}.")
+    here.out({"issue": data, "deliveries": by_state, "following": more}, lines)
+
+
+def _followed(row: Issue, by_state: dict[str, int], following: Following) -> list[str]:
+    from digest.cli.publish import counts
+    from digest.deliver.progress import clocked
+
+    if row.state == "frozen":
+        done = sum(by_state.values())
+        return [
+            f"Its deliveries are being written, {done:,} so far; `digest deliver --issue {row.id}` goes on with it."
+        ]
+    lines = [counts(by_state)] if any(by_state.values()) else []
+    if following.last_minute and following.left:
+        took = f"{following.last_minute:,} in the last minute"
+        lines.append(f"{took}; at this rate the rest takes {clocked(following.remaining_s or 0)}.")
+    elif row.state == "sending" and row.paused:
+        lines.append(f"{following.left:,} are left; `digest issues resume {row.id}` goes on.")
+    elif row.state == "sending":
+        lines.append("None in the last minute; `digest serve`, `digest worker` or `digest deliver` sends.")
+    if following.next_retry_at:
+        lines.append(f"The next retry is due at {following.next_retry_at:%Y-%m-%d %H:%M:%S} UTC.")
+    lines += [f"  {one.count:,} {one.state}: {one.why}" for one in following.reasons]
+    if by_state["held"]:
+        lines.append(f"Decide about what is held: digest issues ledger {row.id} --resend (or --give-up).")
+    return lines
 
 
 def ledger(
@@ -193,15 +234,31 @@ VERBS = (preview, test, send, pause, resume, status, ledger)
 
 def _told(app: App, issue_id: int, address: str) -> tuple[int, str, Told]:
     from digest import db
+    from digest.compose.rows import issue_of
     from digest.deliver import reporting
     from subscribers.addresses import normalise
 
     to = normalise(address).normalised
     with db.reading(app.engine) as session:
         told = reporting.who(session, issue_id, to)
-    if told is None:
-        raise NotFound(f"issue {issue_id} has no delivery for this address: it was not on the list when it was frozen")
+        if told is None:
+            raise NotFound(_why_none(session, issue_of(session, issue_id), to))
     return 0, to, told
+
+
+def _why_none(session: Session, issue: Issue, address: str) -> str:
+    from sqlmodel import col, select
+
+    from subscribers.models import Subscriber
+
+    if issue.frozen_at is None:
+        return f"issue {issue.id} is {issue.state}: it has no deliveries yet"
+    if not issue.audience_complete and issue.state == "frozen":
+        return f"the deliveries of issue {issue.id} are still being written: ask again when it is sending"
+    if session.exec(select(Subscriber.id).where(col(Subscriber.email) == address)).first() is None:
+        return f"issue {issue.id} did not go to this address: nobody with it is known here"
+    at = f"{issue.frozen_at:%Y-%m-%d %H:%M} UTC"
+    return f"issue {issue.id} did not go to this address: it was not a confirmed one of the list at {at}"
 
 
 def _rows(app: App, issue_id: int, state: str | None) -> Iterator[tuple[int, str, Told]]:
@@ -233,13 +290,22 @@ def _set_paused(ctx: typer.Context, issue: int | None, paused: bool) -> None:
     from digest import db
     from digest.compose import issues
     from digest.compose.describing import listed
+    from digest.deliver.following import follow
 
     here = frame.of(ctx)
     with here.app() as app:
         chosen = _chosen(app, issue)
         with db.writing(app.engine) as session:
             row = issues.pause(session, chosen, paused)
-    here.out({"issue": listed(row) | {"paused": paused}}, f"Issue {chosen} is {'paused' if paused else 'going on'}.")
+        with db.reading(app.engine) as session:
+            left = follow(session, chosen, app.clock()).left
+    then = (
+        f"Issue {chosen} is paused: what is under way ends within seconds, {left:,} are left. "
+        f"`digest issues resume {chosen}` goes on with them, `digest issues cancel {chosen}` drops them."
+        if paused
+        else f"Issue {chosen} goes on, {left:,} are left: `digest serve`, `digest worker` or `digest deliver` sends."
+    )
+    here.out({"issue": listed(row) | {"paused": paused}, "left": left}, then)
 
 
 def _chosen(app: App, issue: int | None) -> int:

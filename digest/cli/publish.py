@@ -33,14 +33,16 @@ def command(
       digest --json publish weekly --yes
     """
     from digest import pipeline
-    from digest.cli.running import until_signalled
+    from digest.cli.running import say_what_is_left, until_signalled
 
     here = frame.of(ctx)
     with here.app(frame.clock(now)) as app, here.progress() as progress:
 
         async def publishing(stop: asyncio.Event) -> Published:
             asked = partial(agree, here, yes=yes)
-            return await pipeline.publish(app, edition, agree=asked, stop=stop, progress=progress)
+            done = await pipeline.publish(app, edition, agree=asked, stop=stop, progress=progress)
+            say_what_is_left(here, app, done.composed.issue.id, stop)
+            return done
 
         published = until_signalled(publishing)
     here.out(plain(published), human(published))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from digest.cli.frame import Frame
     from digest.service import Part
+    from digest.wiring import App
 
 T = TypeVar("T")
 
@@ -42,6 +43,20 @@ async def _run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     return await work(stop)
 
 
+def say_what_is_left(here: Frame, app: App, issue_id: int | None, stop: asyncio.Event) -> None:
+    """After an orderly stop: how much is left, and what goes on with it."""
+    from digest import db
+    from digest.deliver.following import left
+
+    if not stop.is_set():
+        return
+    with db.reading(app.engine) as session:
+        number = left(session, issue_id)
+    if number:
+        goes_on = f"digest deliver --issue {issue_id}" if issue_id else "digest deliver"
+        here.say(f"Stopped as asked: {number:,} deliveries are left, `{goes_on}` goes on with them.")
+
+
 def serve(here: Frame, parts: list[Part]) -> None:
     """Run parts of the service until asked to stop, telling on stderr what happens."""
     from digest import service
@@ -49,4 +64,12 @@ def serve(here: Frame, parts: list[Part]) -> None:
 
     require_secret(here.config)
     with here.app() as app:
-        until_signalled(lambda stop: service.run(app, stop, parts))
+        stops: list[asyncio.Event] = []
+
+        async def serving(stop: asyncio.Event) -> None:
+            stops.append(stop)
+            await service.run(app, stop, parts)
+
+        until_signalled(serving)
+        if service.deliver in parts:
+            say_what_is_left(here, app, None, stops[0])

@@ -1,4 +1,4 @@
-"""The commit that fixes an issue for ever: its number, its content, its rendered bytes, its articles (Part C, 1)."""
+"""The commit that fixes an issue for ever: number, content, rendered bytes, articles, consents (Part C, 1)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from digest.config.values import Config
 from digest.errors import IllegalMove, NeedsDecision
 from digest.links import Links
 from digest.models import Appearance, Article, Issue, IssueState, Variant
+from subscribers.audience import last_consent
 
 
 class Rendered(Protocol):
@@ -70,6 +71,7 @@ def freeze(session: Session, config: Config, links: Links, issue_id: int, press:
         Appearance(edition_id=issue.edition_id, article_id=article_id, issue_id=issue_id) for article_id in sorted(told)
     )
     issue.number, issue.inputs = content.number, zlib.compress(to_json(content).encode(), 9)
+    issue.audience_consents = last_consent(session)
     session.add(issue)
     session.flush()
     return move(session, issue_id, IssueState.FROZEN, now)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from digest.compose.rows import OPEN, edition_of, issue_of
 from digest.compose.sections import LEAD, standing
@@ -90,11 +90,14 @@ def reject(session: Session, issue_id: int, now: datetime, reason: str) -> Issue
 def cancel(session: Session, issue_id: int, now: datetime, reason: str = "") -> Issue:
     """The issue, cancelled for good.
 
-    If it was not yet on its way, its articles and its number are free for the next issue; else they stay its own.
-    What becomes of its deliveries is the ledger's part, in the same transaction.
+    If it was not yet on its way, its articles are free for the next issue, and so is its number unless a later one was
+    given already, which would leave a gap; else they stay its own. What becomes of its deliveries is the ledger's part,
+    in the same transaction.
     """
-    unsent = issue_of(session, issue_id).state != IssueState.SENDING
-    freed: Mapping[str, object] = {"number": None} if unsent else {}
+    before = issue_of(session, issue_id)
+    unsent = before.state != IssueState.SENDING
+    highest = session.exec(select(func.max(Issue.number)).where(Issue.edition_id == before.edition_id)).one()
+    freed: Mapping[str, object] = {"number": None} if unsent and before.number == highest else {}
     issue = _move(session, issue_id, IssueState.CANCELLED, now, {"reason": reason, **freed})
     if unsent:
         session.exec(delete(Appearance).where(col(Appearance.issue_id) == issue_id))

@@ -131,6 +131,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             {
                 "url": Kind("sqlite:///FILE or postgresql://USER@HOST/NAME", _read_database, secret=True),
                 "synchronous": one_of("full", "normal"),
+                "state": text(300, empty=False),
             },
         ),
         "web": Table(
@@ -155,6 +156,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "undo_s": whole(0, 3600),
                 "retry_first_s": whole(1, 86_400),
                 "expire_h": whole(1, 720),
+                "only_to": many(DOMAIN),
             },
         ),
         "dkim": Table(

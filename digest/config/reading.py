@@ -54,11 +54,12 @@ def read(path: Path, environ: Mapping[str, str]) -> Config:
 
 
 def _placed(config: Config, path: Path) -> Config:
-    """The settings with the database's file counted from the folder of config.toml, wherever a command runs."""
-    url = config.database.url
+    """The settings with the database's file and folder counted from that of config.toml, wherever a command runs."""
+    url, state = config.database.url, config.database.state
     if url.startswith("sqlite:///"):
         url = f"sqlite:///{path.parent / url.removeprefix('sqlite:///')}"
-    return replace(config, path=path, database=replace(config.database, url=url))
+    state = str(path.parent / state) if state else None
+    return replace(config, path=path, database=replace(config.database, url=url, state=state))
 
 
 def require_secret(config: Config) -> None:

@@ -32,6 +32,7 @@ class DatabaseConfig:
 
     url: str = "sqlite:///digest.db"
     synchronous: str = "full"  # full | normal
+    state: str | None = None  # folder of the seat file; default: beside the SQLite file, else beside config.toml
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class MailConfig:
     undo_s: int = 0
     retry_first_s: int = 900
     expire_h: int = 48
+    only_to: tuple[str, ...] = ()  # recipient domains that get mail, as in a staging copy; (): all
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.config import Config
-from digest.deliver.given import Rows, Statement, put
+from digest.deliver.given import Row, Rows, Statement, put
 from digest.deliver.message import message_id, sender
 from digest.errors import IllegalMove, NeedsDecision, NotFound
 from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, Variant, table
@@ -39,6 +39,7 @@ class Order:
     variant_id: int
     domain: str  # right side of the Message-IDs
     key: bytes
+    consents: int | None  # who confirmed after this line of the record gets the next issue
     due_at: datetime
     expires_at: datetime
 
@@ -63,31 +64,62 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
         variant_id=session.execute(everybody).scalar_one(),
         domain=sender(config, mailing_list).domain,
         key=session.get_one(Instance, 1).message_key,
+        consents=issue.audience_consents,
         due_at=now + timedelta(seconds=config.mail.undo_s),
         expires_at=now + timedelta(hours=config.mail.expire_h),
     )
 
 
-def fill_chunk(session: Session, order: Order, size: int) -> int | None:
-    """Write the rows of the next `size` people of the audience; how many, or None when the audience is complete.
+@dataclass(frozen=True)
+class Chunk:
+    """The next people of an audience, in slices, each with their Message-ID; `after` and `last` are subscriber ids."""
 
-    It goes on where the last commit ended; the commit after the last chunk, which finds nobody left, is the one that
-    says complete and turns frozen into sending.
+    after: int
+    last: int
+    slices: tuple[tuple[Row, ...], ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.slices))
+
+
+def gathered(session: Session, order: Order, size: int) -> Chunk | None:
+    """The people that come after those written, at most `size`; None when nobody is left.
+
+    Nothing is written: all that can be done without the lock is done here.
     """
-    cursor, complete = session.execute(
-        select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id).with_for_update()
+    after, done = session.execute(
+        select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id)
     ).one()
-    if complete:
-        return None
-    people = members(session, order.list_id, cursor, size)
+    people = [] if done else members(session, order.list_id, after, size, consented=order.consents)
     if not people:
-        _complete(session, order)
         return None
-    for group in sliced(people, SLICE):
-        _write(session, order, group)
-    moved = update(_i).where(_i.c.id == order.issue_id, _i.c.audience_cursor == cursor)
-    session.execute(moved.values(audience_cursor=people[-1].id))
-    return len(people)
+    occasion = f"issue:{order.issue_id}"
+    slices = tuple(
+        tuple((member.id, message_id(order.key, occasion, str(member.id), order.domain)) for member in group)
+        for group in sliced(people, SLICE)
+    )
+    return Chunk(after, people[-1].id, slices)
+
+
+def fill(session: Session, order: Order, chunk: Chunk) -> bool:
+    """Write the rows of `chunk`; False, with nothing written, if somebody else has gone on meanwhile."""
+    moved = update(_i).where(
+        _i.c.id == order.issue_id, _i.c.audience_cursor == chunk.after, _i.c.audience_complete.is_(False)
+    )
+    if session.connection().execute(moved.values(audience_cursor=chunk.last)).rowcount != 1:
+        return False
+    for rows in chunk.slices:
+        _write(session, order, rows)
+    return True
+
+
+def complete(session: Session, order: Order) -> None:
+    """Nobody is left: frozen becomes sending, or sent if there was nobody at all. Harmless when it was said before."""
+    frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
+    session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
+    nobody = ~select(_d.c.id).where(_d.c.occasion == f"issue:{order.issue_id}").exists()
+    empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
+    session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
 
 
 def next_size(size: int, seconds: float) -> int:
@@ -96,23 +128,13 @@ def next_size(size: int, seconds: float) -> int:
     return max(_LEAST, min(CHUNK, fitting))
 
 
-def _complete(session: Session, order: Order) -> None:
-    frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
-    session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
-    nobody = ~select(_d.c.id).where(_d.c.occasion == f"issue:{order.issue_id}").exists()
-    empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
-    session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
-
-
-def _write(session: Session, order: Order, group: Sequence[Member]) -> None:
-    counts = {DeliveryState.PENDING.value: len(group)}
+def _write(session: Session, order: Order, rows: Sequence[Row]) -> None:
+    counts = {DeliveryState.PENDING.value: len(rows)}
     piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at, counts=counts)
     session.add(piece)
     session.flush()
-    occasion = f"issue:{order.issue_id}"
-    rows = [(member.id, message_id(order.key, occasion, str(member.id), order.domain)) for member in group]
     shared = {
-        "its_occasion": occasion,
+        "its_occasion": f"issue:{order.issue_id}",
         "its_issue": order.issue_id,
         "its_list": order.list_id,
         "its_variant": order.variant_id,

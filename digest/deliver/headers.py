@@ -114,17 +114,11 @@ def line(name: str, value: str) -> bytes:
     """
     if _CONTROL.search(value) or not _NAME.fullmatch(name):
         raise ValueError(f"{name}: a control character can't be written into a header")
-    if value.isascii() and len(name) + 2 + len(value) <= _LINE:
+    if name.lower() not in _PHRASED or len(name) + 2 + len(value.encode()) <= _LINE:
         return f"{name}: {value}\r\n".encode()
     lines = [f"{name}:"]
-    for word in _words(name, value):
+    for word in value.split(" ") if name.lower() == "subject" else _TOKENS.findall(value):
         if len(lines[-1]) + 1 + len(word.encode()) > _LINE and lines[-1] != f"{name}:":
             lines.append("")
         lines[-1] += f" {word}"
     return "\r\n".join(lines).encode() + b"\r\n"
-
-
-def _words(name: str, value: str) -> list[str]:
-    if name.lower() not in _PHRASED:
-        return [value]
-    return value.split(" ") if name.lower() == "subject" else _TOKENS.findall(value)

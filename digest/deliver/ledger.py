@@ -8,6 +8,7 @@
     handed   -> sent | deferred | failed | unknown
     deferred -> claimed
     unknown  -> pending (policy resend) | held (policy hold)
+    pending, deferred -> held                [mail] only_to leaves the recipient's domain out
     held     -> pending | failed             by a person
 
 A slice is held by one sender at a time: claimed by compare-and-set, renewed by heartbeat, fenced by a counter that
@@ -30,10 +31,10 @@ from subscribers.models import Subscriber
 
 S = DeliveryState
 MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
-    S.PENDING: frozenset({S.CLAIMED, S.SKIPPED}),
+    S.PENDING: frozenset({S.CLAIMED, S.SKIPPED, S.HELD}),
     S.CLAIMED: frozenset({S.HANDED, S.PENDING, S.SKIPPED}),
     S.HANDED: frozenset({S.CLAIMED, S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN}),
-    S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED}),
+    S.DEFERRED: frozenset({S.CLAIMED, S.SKIPPED, S.HELD}),
     S.UNKNOWN: frozenset({S.PENDING, S.HELD}),
     S.HELD: frozenset({S.PENDING, S.FAILED}),
     S.SENT: frozenset(),
@@ -42,6 +43,7 @@ MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 }
 OPEN = (S.PENDING, S.CLAIMED, S.HANDED, S.DEFERRED, S.UNKNOWN)  # a slice with such rows is not done
 LEASE = timedelta(seconds=30)
+PINNED = "outside [mail] only_to"
 UNANSWERED = "handed over without an answer: it may have arrived"
 
 _d = table(Delivery)
@@ -97,12 +99,14 @@ def next_slice(
     issue_id: int | None = None,
     urgent: bool = False,
     abandoned: Collection[int] = (),
+    only_to: Collection[str] = (),
 ) -> tuple[Hold, list[Work]] | None:
     """The most urgent due slice that nobody holds, with its due rows claimed; None if there is none.
 
     Rows that its last holder had handed over and not settled become pending or held by the policy `unknown`
     ("resend" or "hold"). With `urgent`, letters only. Of held slices those that are `abandoned` are
-    taken. Rows of a cancelled issue, and of a slice past its end, are skipped here.
+    taken. Rows of a cancelled issue, and of a slice past its end, are skipped here; with `only_to`, those of other
+    recipient domains are held.
     """
     found = _free_slice(session, now, issue_id, 1 if urgent else 0, abandoned)
     if found is None:
@@ -118,6 +122,8 @@ def next_slice(
         _change(session, hold, states, S.SKIPPED, reason=why, settled_at=now, next_try_at=None)
         return hold, []
     due = and_(_d.c.state.in_((S.PENDING, S.DEFERRED)), or_(_d.c.next_try_at.is_(None), _d.c.next_try_at <= now))
+    if only_to:
+        _hold_others(session, hold, only_to, now)
     session.execute(update(_d).where(_d.c.slice_id == hold.slice_id, due).values(state=S.CLAIMED, next_try_at=None))
     return hold, _claimed(session, hold)
 
@@ -160,6 +166,16 @@ def _recover(session: Session, hold: Hold, unknown: str, now: datetime) -> None:
     _change(session, hold, (S.HANDED,), S.UNKNOWN, reason=UNANSWERED)
     back = S.HELD if unknown == "hold" else S.PENDING
     _change(session, hold, (S.UNKNOWN,), back, settled_at=now if back == S.HELD else None)
+
+
+def _hold_others(session: Session, hold: Hold, only_to: Collection[str], now: datetime) -> None:
+    theirs = select(_p.c.id).where(_p.c.domain.in_(only_to))
+    wanted = or_(
+        _d.c.subscriber_id.in_(theirs), *(_d.c.address.endswith(f"@{one}", autoescape=True) for one in only_to)
+    )
+    values = {"state": S.HELD, "reason": PINNED, "settled_at": now, "next_try_at": None}
+    its = (_d.c.slice_id == hold.slice_id, _d.c.state.in_((S.PENDING, S.DEFERRED)))
+    session.execute(update(_d).where(*its, func.coalesce(wanted, False).is_(False)).values(values))
 
 
 def _over(session: Session, found: Row[Any], now: datetime) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from digest.blanks import Blank, fill
 from digest.config import Config
@@ -26,6 +26,9 @@ from digest.models import Issue
 from subscribers.models import MailingList
 
 _MAILBOX = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>\s]+@[^<>\s@]+)>\s*|\s*(?P<bare>[^<>\s]+@[^<>\s@]+)\s*")
+_PLAIN = re.compile(
+    r"(?!\.\Z)(?:[!-<>-~](?:[ -<>-~]{0,72}[!-<>-~])?|[!-<>-~]{75,})"
+)  # nothing quoted-printable has to encode
 _NAME_LIMIT = 200  # characters; keeps the header section below 8 KB (F-12)
 
 
@@ -230,6 +233,8 @@ def _pieces(template: str, word: str) -> tuple[bytes | Blank, ...]:
 
 def quoted_printable(text: str) -> bytes:
     """`text` in quoted-printable, CRLF, lines <= 76, ending at a line's end: with a soft break if the text does not."""
+    if _PLAIN.fullmatch(text):  # most names and links: the same bytes, sooner
+        return b"".join(text[at : at + 75].encode() + b"=\r\n" for at in range(0, len(text), 75))
     plain = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     if not plain:
         return b""
@@ -260,34 +265,34 @@ def build(prepared: Prepared, reader: Reader) -> bytes:
             prepared.last,
         )
     )
-    return b"".join((*_signatures(prepared, reader, head), head, b"\r\n", *_body(prepared, reader, _blank)))
+    return b"".join((*_signatures(prepared, reader, head), head, b"\r\n", *_body(prepared, reader, quoted_printable)))
 
 
 def _signatures(prepared: Prepared, reader: Reader, head: bytes) -> list[bytes]:
     if not prepared.keys:
         return []
-    body = _body(prepared.canonical, reader, lambda value: dkim.relaxed_body(_blank(value)))
+    body = _body(prepared.canonical, reader, lambda value: dkim.relaxed_body(quoted_printable(value)))
     return dkim.signatures(prepared.keys, head, dkim.body_hash(body), prepared.signed_at)
 
 
 def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) -> Iterable[bytes]:
-    plain = {name: headers.one_line(value, 2000) for name, value in reader.values.items()}
+    text, markup = {}, {}
+    for name, value in reader.values.items():
+        plain = headers.one_line(value, 2000)
+        escaped = html.escape(plain)
+        text[name] = encode(plain)
+        markup[name] = text[name] if escaped == plain else encode(escaped)
     return (
         prepared.opening,
-        *_filled(prepared.text, {name: encode(value) for name, value in plain.items()}),
+        *_filled(prepared.text, text),
         prepared.between,
-        *_filled(prepared.html, {name: encode(html.escape(value)) for name, value in plain.items()}),
+        *_filled(prepared.html, markup),
         prepared.end,
     )
 
 
 def _filled(pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, bytes]) -> list[bytes]:
     return [values[piece] if isinstance(piece, Blank) else piece for piece in pieces]
-
-
-@lru_cache(maxsize=16)  # text and HTML, and the signature, mostly have the same
-def _blank(value: str) -> bytes:
-    return quoted_printable(value)
 
 
 def _subject(stationery: Stationery, reader: Reader) -> bytes:

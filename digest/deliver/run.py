@@ -21,7 +21,8 @@ from digest.config import Config
 from digest.deliver import filling, reporting, signing
 from digest.deliver.message import parse_mailbox
 from digest.deliver.pool import Pool
-from digest.deliver.sender import Clock, Progress, Sender, Terms
+from digest.deliver.progress import Watcher, unwatched
+from digest.deliver.sender import Clock, Sender, Terms
 from digest.deliver.smtp import Timeouts
 from digest.deliver.writer import Writer
 from digest.links import Links
@@ -48,12 +49,8 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def _silent(label: str, done: int, total: int | None) -> None:
-    pass
-
-
 def enqueue_issue(
-    engine: Engine, config: Config, issue_id: int, now: datetime, progress: Progress = _silent
+    engine: Engine, config: Config, issue_id: int, now: datetime, progress: Watcher = unwatched
 ) -> Mapping[str, int]:
     """Write the rows of a frozen issue for everybody who may get it now; it is sending when this returns.
 
@@ -62,18 +59,27 @@ def enqueue_issue(
     """
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
-    written, size = 0, filling.SLICE
-    while True:
-        began = time.perf_counter()
-        with db.writing(engine) as session:
-            more = filling.fill_chunk(session, order, size)
-        if more is None:
-            break
-        size = filling.next_size(size, time.perf_counter() - began)
-        written += more
-        progress("Audience", written, None)
+    written, size, pen = 0, filling.SLICE, db.Pen(engine)
+    try:
+        while chunk := _gathered(engine, order, size):
+            began = time.perf_counter()
+            with pen.writing() as session:
+                session.connection()
+                if not filling.fill(session, order, chunk):
+                    continue
+            size = filling.next_size(size, time.perf_counter() - began)
+            written += len(chunk)
+            progress("Audience", written, None)
+        with pen.writing() as session:
+            filling.complete(session, order)
+            return reporting.status(session, issue_id)
+    finally:
+        pen.close()
+
+
+def _gathered(engine: Engine, order: filling.Order, size: int) -> filling.Chunk | None:
     with db.reading(engine) as session:
-        return reporting.status(session, issue_id)
+        return filling.gathered(session, order, size)
 
 
 async def deliver(
@@ -86,7 +92,7 @@ async def deliver(
     forever: bool = False,
     stop: asyncio.Event | None = None,
     clock: Clock = now_utc,
-    progress: Progress = _silent,
+    progress: Watcher = unwatched,
     means: Means | None = None,
 ) -> Delivered:
     """Work off deliveries, of one issue or all, until nothing is due, or for ever, or `stop` is set.

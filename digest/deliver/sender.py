@@ -27,6 +27,7 @@ from digest.deliver.leases import Watch
 from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
 from digest.deliver.pool import Pool
+from digest.deliver.progress import Meter, Watcher
 from digest.deliver.replies import Outcome, Refused, Reply
 from digest.deliver.talk import Written
 from digest.deliver.writer import Writer
@@ -35,7 +36,6 @@ from digest.links import Links
 from digest.models import DeliveryState, Variant
 
 Clock = Callable[[], datetime]
-Progress = Callable[[str, int, int | None], None]
 
 GRACE_S = 8.0  # how long open messages may take when we are told to stop
 _ISSUES = 2  # slices of issues held at once
@@ -85,7 +85,7 @@ class Sender:
     writer: Writer
     pool: Pool
     clock: Clock
-    progress: Progress
+    progress: Watcher
     keys: tuple[Key, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
     piles: dict[int, _Pile] = field(default_factory=dict)
@@ -130,10 +130,10 @@ class Sender:
         self.total = sum(counts[state] for state in ledger.OPEN)
 
     async def _show(self) -> None:
-        shown = -1
+        shown, meter = -1, Meter(self.total)
         while not self.ending.is_set() or shown != sum(self.counts.values()):
-            if shown != (shown := sum(self.counts.values())):
-                self.progress("Sending", shown, self.total)
+            shown = sum(self.counts.values())
+            self.progress("Sending", shown, self.total, meter.going(self.counts, asyncio.get_running_loop().time()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.ending.wait(), _POLL_S)
 
@@ -159,13 +159,12 @@ class Sender:
 
     async def _next(self, urgent: bool) -> tuple[Hold, list[Work]] | None:
         now, policy, issue_id = self.clock(), self.config.mail.unknown, self.terms.issue_id
+        asked = partial(ledger.next_slice, issue_id=issue_id, urgent=urgent, only_to=self.config.mail.only_to)
         monotonic = asyncio.get_running_loop().time()
 
         def take(session: Session) -> tuple[Hold, list[Work]] | None:
             abandoned = self.watch.abandoned(ledger.leases(session), monotonic) - self.piles.keys()
-            return ledger.next_slice(
-                session, self.holder, now, policy, issue_id=issue_id, urgent=urgent, abandoned=abandoned
-            )
+            return asked(session, self.holder, now, policy, abandoned=abandoned)
 
         return await self.writer.do(take)
 

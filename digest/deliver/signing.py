@@ -17,6 +17,11 @@ def keys(config: Config) -> tuple[Key, ...]:
     found, problems = [], []
     for entry in config.dkim:
         try:
+            mode = entry.key_file.stat().st_mode
+            if mode & 0o177:
+                got = f"has mode {mode & 0o777:04o}, expected one that only its owner can read (chmod 600)"
+                problems.append(f"[[dkim]] {entry.domain}: {entry.key_file} {got}")
+                continue
             found.append(read_key(a_label(entry.domain), entry.selector, entry.key_file.read_bytes()))
         except OSError as error:
             problems.append(f"[[dkim]] {entry.domain}: {entry.key_file} can't be read: {error.strerror}")

@@ -232,7 +232,10 @@ def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
     with db.reading(engine) as session:
         order = filling.order(session, config(), 12, AT)
     with db.writing(engine) as session:
-        assert filling.fill_chunk(session, order, 1000) == 1000
+        chunk = filling.gathered(session, order, 1000)
+        assert chunk and len(chunk) == 1000
+        assert filling.fill(session, order, chunk)
+        assert not filling.fill(session, order, chunk)  # somebody has gone on
     assert take(engine, "a") is None  # nothing is sent before the audience is complete
     enqueue_issue(engine, config(), 12, AT)
     with db.reading(engine) as session:

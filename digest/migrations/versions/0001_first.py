@@ -34,6 +34,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "seat",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("machine", sa.String(), nullable=False),
+        sa.Column("database", sa.String(), nullable=False),
+        sa.Column("site", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("adopted_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("seen_at", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("machine", "database"),
+    )
+    op.create_table(
         "source",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("url", sa.String(), nullable=False),
@@ -166,6 +179,36 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_consent_subscriber_id"), "consent", ["subscriber_id"], unique=False)
     op.create_table(
+        "delivery",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("occasion", sa.String(), nullable=False),
+        sa.Column("issue_id", sa.Integer(), nullable=True),
+        sa.Column("subscriber_id", sa.Integer(), nullable=True),
+        sa.Column("list_id", sa.String(length=64), nullable=True),
+        sa.Column("address", sa.String(), nullable=True),
+        sa.Column("variant_id", sa.Integer(), nullable=False),
+        sa.Column("slice_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("handed_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("settled_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("relay", sa.String(), nullable=True),
+        sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("enhanced", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("occasion", "subscriber_id"),
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
+    op.create_index("ix_delivery_slice", "delivery", ["slice_id"], unique=False)
+    op.create_table(
         "edition",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("list_id", sa.String(), nullable=False),
@@ -227,6 +270,7 @@ def upgrade() -> None:
         sa.Column("approved_by", sa.String(), nullable=False),
         sa.Column("frozen_at", columns.UtcDateTime(), nullable=True),
         sa.Column("inputs", sa.LargeBinary(), nullable=True),
+        sa.Column("audience_consents", sa.Integer(), nullable=True),
         sa.Column("audience_cursor", sa.Integer(), nullable=False),
         sa.Column("audience_complete", sa.Boolean(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
@@ -356,52 +400,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("issue_id", "key"),
     )
-    op.create_table(
-        "delivery",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("occasion", sa.String(), nullable=False),
-        sa.Column("issue_id", sa.Integer(), nullable=True),
-        sa.Column("subscriber_id", sa.Integer(), nullable=True),
-        sa.Column("list_id", sa.String(), nullable=True),
-        sa.Column("address", sa.String(), nullable=True),
-        sa.Column("variant_id", sa.Integer(), nullable=False),
-        sa.Column("slice_id", sa.Integer(), nullable=False),
-        sa.Column("message_id", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_try_at", columns.UtcDateTime(), nullable=True),
-        sa.Column("handed_at", columns.UtcDateTime(), nullable=True),
-        sa.Column("settled_at", columns.UtcDateTime(), nullable=True),
-        sa.Column("relay", sa.String(), nullable=True),
-        sa.Column("code", sa.Integer(), nullable=True),
-        sa.Column("enhanced", sa.String(), nullable=True),
-        sa.Column("reason", sa.String(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["issue_id"],
-            ["issue.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["list_id"],
-            ["mailing_list.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["slice_id"],
-            ["slice.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["subscriber_id"],
-            ["subscriber.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["variant_id"],
-            ["variant.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("occasion", "subscriber_id"),
-        postgresql_with={"fillfactor": 50},
-    )
-    op.create_index("ix_delivery_person", "delivery", ["subscriber_id"], unique=False)
-    op.create_index("ix_delivery_slice", "delivery", ["slice_id"], unique=False)
     # ### end Alembic commands ###
 
     # --- triggers ---

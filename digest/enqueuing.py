@@ -1,0 +1,64 @@
+"""From frozen to sending: the rows of an issue, begun by who releases it, finished by whoever delivers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, select
+
+from digest import db, staff
+from digest.compose import rows
+from digest.deliver import run as delivering
+from digest.deliver.progress import Watcher, unwatched
+from digest.errors import DigestError, IllegalMove, Stopped
+from digest.models import Issue, IssueState
+from digest.stopping import stopping
+from digest.wiring import App
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 15.0  # how often who delivers for ever looks for issues that were cut off while they were frozen
+_CUT_OFF = "It was frozen, cut off, and is late by more than the grace: decide whether it still goes."
+
+
+def enqueue(app: App, issue_id: int, *, progress: Watcher = unwatched) -> Issue:
+    """Write the deliveries of a frozen issue, from where an earlier attempt was cut off."""
+    delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress)
+    with db.reading(app.engine) as session:
+        return rows.issue_of(session, issue_id)
+
+
+async def keep(app: App, stop: asyncio.Event) -> None:
+    """What a process that died between freezing and enqueuing has left is picked up while we run."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        try:
+            await asyncio.to_thread(finish, app, None, stop, unwatched)
+        except Stopped:
+            return
+        except DigestError as error:
+            log.warning("a frozen issue could not be put on its way and will be tried again: %s", error)
+
+
+def finish(app: App, issue_id: int | None, stop: asyncio.Event, progress: Watcher) -> None:
+    """What was frozen when its process died is enqueued; what should have left too long ago is held instead (Z-07)."""
+    with db.reading(app.engine) as session:
+        frozen = session.exec(select(Issue).where(Issue.state == IssueState.FROZEN)).all()
+        cut_off = [(issue.id or 0, _is_stale(session, issue, app.clock())) for issue in frozen]
+    for found, stale in cut_off:
+        if issue_id not in (None, found):
+            continue
+        try:
+            if stale and issue_id is None:
+                staff.hold_issue(app, found, _CUT_OFF)
+            else:
+                enqueue(app, found, progress=stopping(progress, stop, found))
+        except IllegalMove as error:  # somebody enqueued, held or cancelled it meanwhile
+            log.info("%s", error)
+
+
+def _is_stale(session: Session, issue: Issue, now: datetime) -> bool:
+    grace = timedelta(hours=rows.edition_of(session, issue.edition_id).grace_h)
+    return now - max(issue.due_at or issue.created_at, issue.frozen_at or issue.created_at) > grace
