@@ -1,0 +1,67 @@
+"""An issue sent to a server that fails, hour after hour, until nobody waits any more."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from history import OPEN
+from office import rows
+from post import AT, LINKS, config
+from sqlalchemy import Engine
+
+from digest.config import RelayConfig
+from digest.deliver import pool
+from digest.deliver.run import Means, deliver, enqueue_issue
+from digest.deliver.smtp import Timeouts
+from digest.errors import RelayUnavailable
+from digest.links import Links
+
+
+PATIENT = Timeouts(greeting=30, command=30, data=30, block=30, end=30)  # no fault of these tests is a silence
+
+
+def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay in trouble is tried again after moments."""
+    monkeypatch.setattr(pool, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(pool, "_LONGEST_PAUSE", 0.05)
+
+
+def send(
+    engine: Engine,
+    relays: Sequence[Mapping[str, Any]],
+    *,
+    policy: str = "hold",
+    timeouts: Timeouts = PATIENT,
+    authority: Any = None,
+    hours: int = 40,
+    links: Links = LINKS,
+    **mail: Any,
+) -> int:
+    """Deliver issue 12, once an hour by the clock of the ledger; how many runs it took. No task is left behind."""
+    settings = config(*(RelayConfig(**relay) for relay in relays), unknown=policy, **mail)
+    tls = None
+    if authority:
+        tls = ssl.create_default_context()
+        authority.configure_trust(tls)
+    means = Means(timeouts=timeouts, tls=tls, dice=lambda: 0.5)
+    enqueue_issue(engine, settings, 12, AT)
+    for hour in range(hours):
+        at = AT + timedelta(hours=hour)
+
+        async def run(at: Any = at) -> None:
+            with suppress(RelayUnavailable):
+                await deliver(engine, settings, links, issue_id=12, clock=lambda: at, means=means)
+            await asyncio.sleep(0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, f"left behind: {left}"
+
+        asyncio.run(run())
+        if not any(row.state in OPEN for row in rows(engine).values()):
+            return hour + 1
+    return hours
