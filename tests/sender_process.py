@@ -50,6 +50,7 @@ class Job:
     forever: bool = False
     step: str = ""  # one of STEPS
     at: int = 1  # the how-manieth such commit
+    pid_file: str = ""  # gets its number, for a server that kills it
     lease_s: float = 30.0  # how long it watches a lease that is not renewed
     clock: str = ""  # file with the seconds that the clock is off by: a test sets it back and forth
 
@@ -115,6 +116,8 @@ async def main(job: Job, ready: Callable[[], object]) -> None:
     engine = db.open_engine(job.database)
     ledger.LEASE = timedelta(seconds=job.lease_s)
     Mortal.job, Mortal.left = job, job.at
+    if job.pid_file:
+        Path(job.pid_file).write_text(str(os.getpid()))
     run.Writer = Mortal  # type: ignore[misc]
     ready()
     told = await run.deliver(

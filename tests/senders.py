@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from mailbox import Envelope, Got, check
 from pathlib import Path
 from typing import Self
 
+from faultrows import Row
 from office import address, handle, rows
 from post import LINKS
 from sender_process import Job
@@ -33,13 +33,6 @@ from digest.deliver import reporting
 from digest.links import Links
 
 TESTS = Path(__file__).parent
-FULL = os.environ.get("DIGEST_FAULTS") == "full"
-
-
-def seeded() -> tuple[int, random.Random]:
-    """A seed and its dice: DIGEST_SEED replays a run."""
-    seed = int(os.environ.get("DIGEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-    return seed, random.Random(seed)
 
 
 def until(what: str, probe: Callable[[], object], seconds: float = 120.0, every: float = 0.002) -> None:
@@ -199,3 +192,10 @@ class Watcher:
     def count(self, stage: str) -> int:
         """How often that stage was reached."""
         return sum(at == stage for _, at, _ in self.seen)
+
+
+def filled(row: Row, engine: Engine, messages: Sequence[Got], links: Links = LINKS) -> Tally:
+    """The tally, with its figures in the row of the table."""
+    found = tally(engine, messages, row.size, links)
+    row.L, row.D, row.U = found.lost, found.doubled, found.unsure
+    return found

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faultrows import FULL, Row, recorded, seeded
 from office import open_office
 from post import config
 from sender_process import Job
-from senders import FULL, Sender, Senders, Watcher, seeded, tally, until
+from senders import Sender, Senders, Watcher, filled, until
 from sqlalchemy import Engine
 
 from digest import db
@@ -59,17 +60,18 @@ def test_writers_beside_it_delay_a_send_and_do_no_more(engine: Engine, database_
             ending.wait(0.005)
 
     writers = [threading.Thread(target=write) for _ in range(10)]
-    with Mailbox(judge=False) as box, Senders() as senders:
+    row = Row("R-25", 0, people, CONNECTIONS, WINDOW, "hold", engine.dialect.name)
+    with recorded(row), Mailbox(judge=False) as box, Senders() as senders:
         for one in writers:
             one.start()
         senders.start(Job(database_url, box.port, "hold", CONNECTIONS, WINDOW)).finish()
         ending.set()
         for one in writers:
             one.join()
+        found = filled(row, engine, box.messages)
     log = Path(f"{engine.url.database}-wal").stat().st_size
-    found = tally(engine, box.messages, people)
     slow = sorted(took)[int(len(took) * 0.99)]
-    print(f"R-25: {len(took)} writes beside, p99 {slow * 1000:.0f} ms, WAL {log >> 20} MB: {found}")
+    print(f"{len(took)} writes beside, p99 {slow * 1000:.0f} ms, WAL {log >> 20} MB")
     assert (found.clean, errors) == (True, [])
     assert log <= 64 << 20
 
@@ -89,7 +91,8 @@ def test_without_room_on_the_disk_it_waits_and_goes_on(engine: Engine, database_
     frozen(engine, people)
     log = Path(f"{engine.url.database}-wal")
     full = threading.Event()
-    with Mailbox(watcher, judge=False) as box, Senders() as senders:
+    row = Row("R-26", seed, people, CONNECTIONS, WINDOW, "hold", engine.dialect.name)
+    with recorded(row), Mailbox(watcher, judge=False) as box, Senders() as senders:
         sender = senders.start(Job(database_url, box.port, "hold", CONNECTIONS, WINDOW))
 
         def fill() -> None:
@@ -103,8 +106,8 @@ def test_without_room_on_the_disk_it_waits_and_goes_on(engine: Engine, database_
         more = watcher.count("mail") - begun
         limit(sender, -1)
         sender.finish()
-    found = tally(engine, box.messages, people)
-    print(f"R-26 seed {seed}: {more} messages begun without room, bound {IN_FLIGHT}: {found}")
+        found = filled(row, engine, box.messages)
+    print(f"{more} messages begun without room, bound {IN_FLIGHT}")
     assert more <= IN_FLIGHT, f"seed {seed}"
     assert found.clean, f"seed {seed}"
 
@@ -115,7 +118,8 @@ def test_without_room_until_it_is_told_to_stop_nothing_is_lost(engine: Engine, d
     people, watcher = 300, Watcher()
     frozen(engine, people)
     log = Path(f"{engine.url.database}-wal")
-    with Mailbox(watcher, judge=False) as box, Senders() as senders:
+    row = Row("R-26 stopped", 0, people, CONNECTIONS, WINDOW, "hold", engine.dialect.name, bound=str(IN_FLIGHT))
+    with recorded(row), Mailbox(watcher, judge=False) as box, Senders() as senders:
         job = Job(database_url, box.port, "hold", CONNECTIONS, WINDOW)
         sender = senders.start(job)
         watcher.at("dot", 100, lambda: limit(sender, log.stat().st_size))
@@ -124,8 +128,7 @@ def test_without_room_until_it_is_told_to_stop_nothing_is_lost(engine: Engine, d
         sender.wait()
         assert sender.code == 1
         senders.start(job).finish()
-    found = tally(engine, box.messages, people)
-    print(f"R-26: told to stop without room: {found}, bound {IN_FLIGHT}")
+        found = filled(row, engine, box.messages)
     assert (found.lost, found.doubled) == (0, 0)
     assert found.unsure <= IN_FLIGHT
 
@@ -176,7 +179,9 @@ def test_a_postgresql_that_restarts_is_waited_for(policy: str) -> None:
     blows: list[Callable[[], None]] = [partial(postgres.restart, "fast"), partial(postgres.restart, "immediate")]
     blows.append(postgres.kill_a_backend)
     watcher, healed = Watcher(), [0.0]
-    with Mailbox(watcher, judge=False) as box, Senders() as senders:
+    bound = IN_FLIGHT * times
+    row = Row("R-23", seed, people, CONNECTIONS, WINDOW, policy, engine.dialect.name, bound=str(bound))
+    with recorded(row), Mailbox(watcher, judge=False) as box, Senders() as senders:
         sender = senders.start(Job(postgres.url, box.port, policy, CONNECTIONS, WINDOW))
         for number in range(times):
             wanted = number * 150 + dice.randint(1, 130)
@@ -186,11 +191,8 @@ def test_a_postgresql_that_restarts_is_waited_for(policy: str) -> None:
             until("recovery", lambda before=before: sender.ended or watcher.count("mail") > before + 2 * IN_FLIGHT, 60)
             healed.append(time.monotonic() - began)
         sender.finish()
-    found = tally(engine, box.messages, people)
-    bound = IN_FLIGHT * times
-    print(
-        f"R-23 seed {seed}: {times} restarts, {policy}: {found}, bound {bound}, healed in {max(healed):.1f} s at most"
-    )
+        found = filled(row, engine, box.messages)
+    print(f"{times} restarts, healed in {max(healed):.1f} s at most")
     engine.dispose()
     assert found.lost == 0, f"seed {seed}"
     assert found.doubled <= (bound if policy == "resend" else 0), f"seed {seed}"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, feed, mailbox_process, newsroom, until
+from faultrows import FULL, Row, recorded, seeded
 from feedserver import FeedServer
 from office import issue_state, open_office
 from post import config
 from sender_process import Job
-from senders import FULL, Senders, seeded, tally
+from senders import Senders, filled
 from sqlalchemy import Engine, update
 
 from digest import db
@@ -38,12 +39,12 @@ def test_senders_side_by_side_mail_everybody_once(
     open_office(engine, people)
     enqueue_issue(engine, config(), 12, datetime.now(UTC))
     log = tmp_path / "mail.log"
-    with mailbox_process(log) as port, Senders() as senders:
+    row = Row(f"R-05 {count} senders", seed, people, 2, 4, "hold", engine.dialect.name)
+    with recorded(row, log), mailbox_process(log) as port, Senders() as senders:
         jobs = [Job(database_url, port, "hold", 2, dice.choice((1, 4))) for _ in range(count)]
         for one in [senders.start(job) for job in jobs]:
             one.finish(900)
-    found = tally(engine, read_log(log), people)
-    print(f"R-05 seed {seed}: {count} senders, N {people}: {found}")
+        found = filled(row, engine, read_log(log))
     assert found.clean, f"seed {seed}"
     assert issue_state(engine) == IssueState.SENT
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from faultrows import FULL
 from modelcheck import Bug, Terms, explore
-from senders import FULL
 
 from digest.deliver.ledger import MOVES
 from digest.models import DeliveryState as S
@@ -12,7 +12,7 @@ from digest.models import DeliveryState as S
 # policy, window, recipients, faults
 SIZES = [("resend", 1, 3, 1), ("hold", 1, 3, 1), ("resend", 2, 2, 1), ("hold", 2, 2, 2)]
 FULL_SIZES = [(policy, window, 3, 2) for policy in ("resend", "hold") for window in (1, 2)]
-BY_HAND = {(S.HELD, S.PENDING), (S.HELD, S.FAILED)}
+BY_HAND = {(S.HELD, S.PENDING), (S.HELD, S.FAILED), (S.PENDING, S.HELD), (S.DEFERRED, S.HELD)}
 BY_REFUSAL = {(S.HANDED, S.FAILED), (S.PENDING, S.SKIPPED), (S.DEFERRED, S.SKIPPED)}
 
 

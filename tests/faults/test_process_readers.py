@@ -10,10 +10,11 @@ from functools import partial
 from mailbox import Mailbox
 
 import pytest
+from faultrows import FULL, Row, recorded, seeded
 from office import address, change_issue, handle, issue_state, open_office, rows
 from post import KEY, config
 from sender_process import Job
-from senders import FULL, Senders, Watcher, seeded, tally, until
+from senders import Senders, Watcher, filled, until
 from sqlalchemy import Engine, update
 
 from digest import byhand, db
@@ -56,13 +57,14 @@ def test_who_leaves_in_mid_send_is_handed_over_never_after(engine: Engine, datab
     watcher, left = Watcher(), dict[str, datetime]()
     for number in dice.sample(range(1, audience + 1), clicks):
         watcher.at("rcpt", dice.randint(1, audience * 9 // 10), partial(leave, engine, number, left))
-    with sending(engine, database_url, audience, watcher) as box:
+    row = Row("R-19", seed, audience, CONNECTIONS, WINDOW, "hold", engine.dialect.name)
+    with recorded(row), sending(engine, database_url, audience, watcher) as box:
         until("end of the issue", partial(by_hand, engine, IssueState.SENT), 600, 0.05)
-    found, ledger = tally(engine, box.messages, audience), rows(engine)
+        found, ledger = filled(row, engine, box.messages), rows(engine)
     spared = [who for who in left if ledger[who].state == "skipped"]
     named = {rcpt: at for at, stage, rcpt in watcher.seen if stage == "rcpt"}
     late = max([named[who] - at.timestamp() for who, at in left.items() if who in named], default=0.0)
-    print(f"R-19 seed {seed}: {len(left)} clicks, {len(spared)} spared, RCPT at most {late:.3f} s after one: {found}")
+    print(f"{len(left)} clicks, {len(spared)} spared, RCPT at most {late:.3f} s after one")
     assert found.clean, f"seed {seed}"
     assert {ledger[who].reason for who in spared} <= {"unsubscribed"}
     assert not {got.rcpt for got in box.messages} & set(spared)
@@ -116,10 +118,10 @@ def test_what_is_taken_back_in_mid_send_is_skipped_with_the_reason(
     seed, dice = seeded()
     watcher, at = Watcher(), dice.randint(1, 200)
     watcher.at("rcpt", at, partial(act, engine))
-    with sending(engine, database_url, PEOPLE, watcher) as box:
+    row = Row(f"R-20 {act.__name__}", seed, PEOPLE, CONNECTIONS, WINDOW, "hold", engine.dialect.name)
+    with recorded(row), sending(engine, database_url, PEOPLE, watcher) as box:
         until("end", partial(settled, engine), 120, 0.05)
-    found, ledger = tally(engine, box.messages, PEOPLE), rows(engine)
-    print(f"R-20 seed {seed}: {act.__name__} at {at}: {found}")
+        found, ledger = filled(row, engine, box.messages), rows(engine)
     assert found.clean, f"seed {seed}"
     assert found.states["sent"] < at + IN_FLIGHT, f"seed {seed}"
     assert {row.reason for row in ledger.values() if row.state == "skipped"} <= why, f"seed {seed}"
@@ -136,7 +138,8 @@ def test_paused_and_resumed_at_random_nobody_is_lost_or_doubled(engine: Engine, 
     times = 100 if FULL else 8
     number = times * 50
     watcher = Watcher()
-    with sending(engine, database_url, number, watcher) as box:
+    row = Row("R-21", seed, number, CONNECTIONS, WINDOW, "hold", engine.dialect.name)
+    with recorded(row), sending(engine, database_url, number, watcher) as box:
         for _ in range(times):
             wanted = watcher.count("rcpt") + dice.randint(1, 40)
             until("messages", partial(reached, watcher, wanted, engine))
@@ -145,8 +148,7 @@ def test_paused_and_resumed_at_random_nobody_is_lost_or_doubled(engine: Engine, 
                 until("rest", partial(rests, engine))
             change_issue(engine, paused=False)
         until("end of the issue", partial(by_hand, engine, IssueState.SENT), 300, 0.05)
-    found = tally(engine, box.messages, number)
-    print(f"R-21 seed {seed}: {times} times: {found}")
+        found = filled(row, engine, box.messages)
     assert found.clean, f"seed {seed}"
 
 

@@ -14,12 +14,16 @@ from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from mailbox import SPEECHES, Mailbox
+from pathlib import Path
 
 import pytest
+from faultrows import FULL, Row, recorded, seeded
+from faultserver import FaultServer, Kill, Rule, Script
+from history import judge
 from office import open_office, rows
 from post import config
 from sender_process import STEPS, Job
-from senders import FULL, Senders, Watcher, seeded, tally
+from senders import Senders, Watcher, filled
 from sqlalchemy import Engine
 
 from digest.deliver.run import enqueue_issue
@@ -49,7 +53,8 @@ def test_killed_at_each_step(engine: Engine, database_url: str, speech: str, pol
     open_office(engine, people)
     enqueue_issue(engine, config(), 12, datetime.now(UTC))
     watcher, in_doubt, starts = Watcher(), dict[str, str](), list[float]()
-    with Mailbox(watcher, SPEECHES[speech], judge=False) as box, Senders() as senders:
+    row = Row(f"R-02 {speech}", seed, people, 1, window, policy, engine.dialect.name, bound=str(len(steps) * window))
+    with recorded(row), Mailbox(watcher, SPEECHES[speech], judge=False) as box, Senders() as senders:
         for step in steps:
             own = step if step in STEPS else ""
             at = 1 if step == "after claim" else dice.randint(1, 8)
@@ -61,15 +66,43 @@ def test_killed_at_each_step(engine: Engine, database_url: str, speech: str, pol
             assert sender.code == -signal.SIGKILL, f"seed {seed}: {step} was not met"
             in_doubt |= {who: step for who, row in rows(engine).items() if row.state == "handed"}
         senders.start(Job(database_url, box.port, policy, 1, window)).finish()
-    found = tally(engine, box.messages, people)
+        found = filled(row, engine, box.messages)
     # A second copy is the fault of the kill that followed on the first one.
     last = {got.rcpt: number for number, got in enumerate(box.messages)}
     early = [got for number, got in enumerate(box.messages) if last[got.rcpt] != number]
     doubled = Counter(steps[bisect(starts, got.at) - 1] for got in early)
     unsure = Counter(in_doubt[who] for who, row in rows(engine).items() if row.state == "held")
-    print(f"R-02 seed {seed}: {speech}, W {window}, {policy}, {EACH} each: {found} D {doubled} U {unsure}")
+    print(f"{EACH} of each step: D {dict(doubled)}, U {dict(unsure)}")
     assert (found.lost, found.unsure if policy == "resend" else found.doubled) == (0, 0), f"seed {seed}"
     assert max([0, *doubled.values(), *unsure.values()]) <= EACH * window, f"seed {seed}"
     if window == 1:
         assert not NEVER_DOUBLED & set(doubled), f"seed {seed}"
     assert "after claim" not in {*doubled, *unsure}, f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800 if FULL else 300)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("speech", "policy", "window"), [("plain", "resend", 1), ("chunked", "hold", 4)])
+def test_killed_in_the_middle_of_a_body(
+    engine: Engine, database_url: str, speech: str, policy: str, window: int, tmp_path: Path
+) -> None:
+    seed, dice = seeded()
+    people, bound, victim = EACH * 40 + 40, EACH * window, tmp_path / "victim"
+    open_office(engine, people)
+    enqueue_issue(engine, config(), 12, datetime.now(UTC))
+    rule = Rule(Kill(str(victim)), "body", every=17, times=EACH, offset=dice.randint(1, 1500))
+    row = Row(f"R-02 mid-body {speech}", seed, people, 1, window, policy, engine.dialect.name, bound=str(bound))
+    with FaultServer(Script((rule,), SPEECHES[speech]), tmp_path / "server") as server, recorded(row, server.path):
+        with Senders() as senders:
+            job = Job(database_url, server.port, policy, 1, window, pid_file=str(victim))
+            for _ in range(EACH):
+                sender = senders.start(job)
+                sender.wait()
+                assert sender.code == -signal.SIGKILL, f"seed {seed}"
+            senders.start(job).finish()
+        found = judge(engine, server.log(), people)
+        row.L, row.D, row.U = found.lost, found.doubled, found.unsure
+    assert found.lost == 0, f"seed {seed}"
+    assert (found.unsure if policy == "resend" else found.doubled) == 0, f"seed {seed}"
+    assert max(found.doubled, found.unsure) <= bound, f"seed {seed}"

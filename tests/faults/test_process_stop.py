@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 from desk import mailbox_process, newsroom
+from faultrows import FULL, Row, recorded, seeded
 from office import open_office, rows
 from post import config
 from sender_process import Job
-from senders import FULL, Sender, Senders, Watcher, arrived, seeded, tally, until
+from senders import Sender, Senders, Watcher, arrived, filled, until
 from sqlalchemy import Engine, func, select, text
 
 from digest import db
@@ -51,7 +52,8 @@ def test_asked_to_stop_nothing_is_lost_doubled_or_unsure(engine: Engine, databas
     people = times * 60 + 100
     frozen(engine, people)
     log, took = tmp_path / "mail.log", []
-    with mailbox_process(log) as port, Senders() as senders:
+    row = Row("R-03", seed, people, 8, 4, "both", engine.dialect.name)
+    with recorded(row, log), mailbox_process(log) as port, Senders() as senders:
         for wanted in sorted(dice.sample(range(1, times * 60), times)):
             job = Job(database_url, port, dice.choice(BOTH), window=dice.choice((1, 4)))
             sender = senders.start(job)
@@ -62,8 +64,8 @@ def test_asked_to_stop_nothing_is_lost_doubled_or_unsure(engine: Engine, databas
             took.append(time.monotonic() - told)
             assert untouched(engine), f"seed {seed}"
         senders.start(Job(database_url, port)).finish()
-    found = tally(engine, read_log(log), people)
-    print(f"R-03 seed {seed}: {times} times, {found}, stop p95 {sorted(took)[-1 - times // 20]:.2f} s")
+        found = filled(row, engine, read_log(log))
+    print(f"{times} times, stop p95 {sorted(took)[-1 - times // 20]:.2f} s")
     assert found.clean, f"seed {seed}"
 
 
@@ -76,7 +78,8 @@ def test_the_commands_stop_when_asked(engine: Engine, database_url: str, words: 
     people = times * 300 + 200
     frozen(engine, people)
     log, took = tmp_path / "mail.log", []
-    with mailbox_process(log) as port:
+    row = Row(f"R-03 digest {' '.join(words)}", 0, people, 4, 4, "resend", engine.dialect.name)
+    with recorded(row, log), mailbox_process(log) as port:
         desk = newsroom(tmp_path / "desk", database_url, port)
         for time_ in range(1, times + 1):
             process = desk.start(*words)
@@ -89,8 +92,8 @@ def test_the_commands_stop_when_asked(engine: Engine, database_url: str, words: 
             assert untouched(engine)
         assert arrived(log) < people
         desk.json("deliver", "--until-done")
-    found = tally(engine, read_log(log), people, Links(f"http://127.0.0.1:{desk.web}", KeyRing("k" * 40)))
-    print(f"R-03 digest {' '.join(words)}: {times} times, {found}, stop at most {max(took):.2f} s")
+        found = filled(row, engine, read_log(log), Links(f"http://127.0.0.1:{desk.web}", KeyRing("k" * 40)))
+    print(f"{times} times, stop at most {max(took):.2f} s")
     assert found.clean
 
 
@@ -148,7 +151,8 @@ def test_stopped_until_its_lease_ends_it_begins_nothing_when_it_goes_on(
     bound = connections * window
     frozen(engine, people)
     watcher = Watcher()
-    with Mailbox(watcher, judge=False) as box, Senders() as senders:
+    row = Row("R-06", seed, people, connections, window, policy, engine.dialect.name, bound=str(bound))
+    with recorded(row), Mailbox(watcher, judge=False) as box, Senders() as senders:
         job = Job(database_url, box.port, policy, connections, window)
         first = senders.start(job)
         stop_soon(watcher, first, dice.choice(("mail", "dot")), dice.randint(1, 200))
@@ -158,8 +162,8 @@ def test_stopped_until_its_lease_ends_it_begins_nothing_when_it_goes_on(
         first.signal(signal.SIGCONT)
         first.finish()
         late = watcher.count("mail") - before
-    found = tally(engine, box.messages, people)
-    print(f"R-06 seed {seed}: W {window}, {policy}: {found}, {late} MAIL after SIGCONT, bound {bound}")
+        found = filled(row, engine, box.messages)
+    print(f"{late} MAIL after SIGCONT")
     assert found.lost == 0, f"seed {seed}"
     assert late <= bound, f"seed {seed}"
     assert found.doubled <= (bound if policy == "resend" else 0), f"seed {seed}"
@@ -175,7 +179,8 @@ def test_stopped_beside_another_it_keeps_what_it_holds(
     people = 300  # three slices: the first sender holds two of them
     frozen(engine, people)
     watcher = Watcher()
-    with Mailbox(watcher, judge=False) as box, Senders() as senders:
+    row = Row("R-06 beside", seed, people, 4, 4, "hold", engine.dialect.name)
+    with recorded(row), Mailbox(watcher, judge=False) as box, Senders() as senders:
         job = Job(database_url, box.port, "hold", 4)
         first = senders.start(job)
         stop_soon(watcher, first, "mail", dice.randint(1, 80))
@@ -185,8 +190,7 @@ def test_stopped_beside_another_it_keeps_what_it_holds(
         first.signal(signal.SIGCONT)
         first.finish()
         second.finish()
-    found = tally(engine, box.messages, people)
-    print(f"R-06 seed {seed}: stopped beside another: {found}")
+        found = filled(row, engine, box.messages)
     assert found.clean, f"seed {seed}"
 
 
