@@ -18,13 +18,14 @@ from sqlmodel import select as rows_of
 
 from digest import db
 from digest.compose import issues
-from digest.deliver import ledger
+from digest.deliver import ledger, reporting
 from digest.deliver.seats import run as seats
 from digest.deliver.seats.rows import Standing
-from digest.models import Delivery, DeliveryState, Edition, Issue, IssueState, table
+from digest.models import Delivery, DeliveryState, Edition, Issue, IssueState, Slice, table
 from digest.wiring import App
 
 _d = table(Delivery)
+_s = table(Slice)
 _WHY = "The database is a copy that was adopted: its original may have sent this issue since."
 
 
@@ -68,7 +69,8 @@ def found(app: App) -> Found:
         on_their_way = session.exec(
             rows_of(Issue).where(col(Issue.state).in_((IssueState.FROZEN, IssueState.SENDING))).order_by(col(Issue.id))
         ).all()
-        letters = select(func.count()).where(_d.c.issue_id.is_(None), _d.c.state.in_(ledger.OPEN))
+        theirs = select(_s.c.id).where(_s.c.issue_id.is_(None), _s.c.done.is_(False))
+        letters = select(func.count()).where(_d.c.slice_id.in_(theirs), _d.c.state.in_(ledger.OPEN))
         return Found(
             standing,
             tuple(_waiting(session, issue) for issue in on_their_way),
@@ -78,8 +80,7 @@ def found(app: App) -> Found:
 
 
 def _waiting(session: Session, issue: Issue) -> Waiting:
-    counted = select(_d.c.state, func.count().label("number")).where(_d.c.issue_id == issue.id).group_by(_d.c.state)
-    counts = {row.state: row.number for row in session.execute(counted)}
+    counts = reporting.status(session, issue.id or 0)
     return Waiting(
         issue_id=issue.id or 0,
         edition_id=issue.edition_id,

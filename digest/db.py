@@ -19,6 +19,8 @@ from sqlmodel import Session
 from digest.errors import ConfigError, DatabaseUnavailable
 
 BUSY_MS = 10_000
+_LOG_PAGES = 1_000  # SQLite's own measure of when its log is brought into the file
+_LOG_CHANGES = 5_000  # rows changed by a pen, about as many pages
 
 
 def open_engine(url: str, synchronous: str = "full") -> Engine:
@@ -85,10 +87,12 @@ def writing(engine: Engine) -> Iterator[Session]:
 class Pen:
     """A connection to write on that is kept, for a thread that commits often: opening one costs more than a commit.
 
-    It connects when it is first used, and again after the database was away.
+    It connects when it is first used, and again after the database was away. On SQLite it brings the log into the file
+    between its transactions: within a commit that would make those wait who ask for the commit, and for the lock.
     """
 
     def __init__(self, engine: Engine) -> None:
+        self._changes = 0  # up to the last look at the log
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._engine = engine.execution_options(digest_writing=True)
@@ -100,6 +104,7 @@ class Pen:
             if self._session is None:
                 self._connection = self._engine.connect()
                 self._session = Session(self._connection, expire_on_commit=False)
+            self._tidy()
             try:
                 yield self._session
                 self._session.commit()
@@ -111,9 +116,28 @@ class Pen:
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._session is not None and self._connection is not None:
-            self._session.close()
-            self._connection.close()
+        if self._session is None or self._connection is None:
+            return
+        if (file := self._file()) is not None:
+            file.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        self._session.close()
+        self._connection.close()
+        self._session = self._connection = None
+        self._changes = 0
+
+    def _tidy(self) -> None:
+        file = self._file()
+        if file is None:
+            return
+        if self._changes == 0:
+            file.execute("PRAGMA wal_autocheckpoint = 0")
+        if not self._changes <= file.total_changes < self._changes + _LOG_CHANGES:
+            file.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._changes = file.total_changes
+
+    def _file(self) -> sqlite3.Connection | None:
+        driver = self._connection.connection.dbapi_connection if self._connection else None
+        return driver if isinstance(driver, sqlite3.Connection) else None
 
 
 def take_turn(session: Session, *, alone: bool = False) -> None:

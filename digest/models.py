@@ -14,11 +14,13 @@ from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, UniqueCons
 from sqlmodel import Field, SQLModel
 
 import subscribers.models as people
+from digest.pace_models import DayUse, Pulse, RelayState, SlowedDomain
 from subscribers.columns import UtcDateTime, table
 
 __all__ = [
     "Appearance",
     "Article",
+    "DayUse",
     "Delivery",
     "DeliveryState",
     "Edition",
@@ -27,9 +29,12 @@ __all__ = [
     "IssueState",
     "Override",
     "Placement",
+    "Pulse",
+    "RelayState",
     "Seat",
     "Sighting",
     "Slice",
+    "SlowedDomain",
     "Source",
     "SourceState",
     "Variant",

@@ -239,6 +239,7 @@ async def deliver(
                 stop=stop,
                 clock=app.clock,
                 progress=progress,
+                alarm=partial(staff.tell, app),
             )
         finally:
             if keeping:

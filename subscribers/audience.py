@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlmodel import Session
 
 from subscribers.columns import table
-from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression
+from subscribers.models import Confirmation, Consent, MailingList, Status, Subscriber, Subscription, Suppression
 
 EVERYWHERE = ""  # scope of a suppression that holds for every list
 CONFIRM_MAILS = "@confirm"  # scope of "I did not ask": no confirm mail ever again; no list id has an @
@@ -23,6 +23,7 @@ _place = table(Subscription).alias("place")
 _kept_away = table(Suppression).alias("kept_away")
 _request = table(Confirmation).alias("request")
 _consent = table(Consent)
+_list = table(MailingList)
 _newer = table(Confirmation).alias("newer_request")
 
 
@@ -35,7 +36,8 @@ class Member:
 
 
 def may_receive_issue(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """True where the person is confirmed on the list and suppressed neither there nor everywhere.
+    """True where the person is confirmed on the list, which is not switched off, and suppressed neither there nor
+    everywhere.
 
     Give columns of the outer statement: `update(delivery).where(may_receive_issue(d.c.subscriber_id, d.c.list_id))`.
     """
@@ -113,10 +115,10 @@ def size(session: Session, list_id: str) -> int:
 def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
     """The word for why this person gets no issue of the list: "" if they do.
 
-    Else erased, suppressed, never-joined, or the status: pending, unsubscribed, declined.
+    Else erased, suppressed, never-joined, the status (pending, unsubscribed, declined), or list-off.
     """
     row = session.execute(
-        select(_person.c.erasing_at, _place.c.status, _suppressed().label("suppressed"))
+        select(_person.c.erasing_at, _place.c.status, _list_on().label("on"), _suppressed().label("suppressed"))
         .select_from(
             _person.outerjoin(_place, and_(_place.c.subscriber_id == _person.c.id, _place.c.list_id == list_id))
         )
@@ -128,7 +130,9 @@ def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
         return "suppressed"
     if row.status is None:
         return "never-joined"
-    return "" if row.status == Status.CONFIRMED else str(row.status)
+    if row.status != Status.CONFIRMED:
+        return str(row.status)
+    return "" if row.on else "list-off"
 
 
 def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
@@ -138,7 +142,11 @@ def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
 
 
 def _wanted() -> ColumnElement[bool]:
-    return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), ~_suppressed())
+    return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
+
+
+def _list_on() -> ColumnElement[bool]:
+    return exists(select(1).where(_list.c.id == _place.c.list_id, _list.c.active.is_(True)).correlate(_place))
 
 
 def _confirmed_after(consented: int) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +16,12 @@ from office import rows
 from post import AT, LINKS, config
 from sqlalchemy import Engine
 
-from digest.config import RelayConfig
+from digest.config import DkimConfig, RelayConfig
 from digest.deliver import pool
 from digest.deliver.run import Means, deliver, enqueue_issue
 from digest.deliver.smtp import Timeouts
 from digest.errors import RelayUnavailable
 from digest.links import Links
-
 
 PATIENT = Timeouts(greeting=30, command=30, data=30, block=30, end=30)  # no fault of these tests is a silence
 
@@ -41,10 +41,11 @@ def send(
     authority: Any = None,
     hours: int = 40,
     links: Links = LINKS,
+    dkim: tuple[DkimConfig, ...] = (),
     **mail: Any,
 ) -> int:
     """Deliver issue 12, once an hour by the clock of the ledger; how many runs it took. No task is left behind."""
-    settings = config(*(RelayConfig(**relay) for relay in relays), unknown=policy, **mail)
+    settings = replace(config(*(RelayConfig(**relay) for relay in relays), unknown=policy, **mail), dkim=dkim)
     tls = None
     if authority:
         tls = ssl.create_default_context()

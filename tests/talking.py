@@ -70,7 +70,6 @@ async def hand_over(connection: Connection, clerk: Clerk) -> list[Outcome | Trou
             most=len(clerk.messages) - clerk.taken,
             take=clerk.take,
             trouble=lambda trouble: None,
-            fine=lambda: None,
         )
         talk.fill()
         if len(clerk.came) == len(clerk.messages):

@@ -100,3 +100,16 @@ def test_a_pen_writes_on_after_the_database_was_away(engine: Engine) -> None:
     with pen.writing() as session:
         assert session.execute(ask).scalar_one() != first
     pen.close()
+
+
+def test_the_log_of_a_pen_stays_short(tmp_path: Path) -> None:
+    engine = db.open_engine(f"sqlite:///{tmp_path}/one.db")
+    pen = db.Pen(engine)
+    with pen.writing() as session:
+        session.execute(text("CREATE TABLE line (said TEXT)"))
+    for _ in range(40):
+        with pen.writing() as session:
+            session.execute(text("INSERT INTO line VALUES (:said)"), [{"said": "x" * 100}] * 2_000)
+    assert (tmp_path / "one.db-wal").stat().st_size < 3_000_000  # of 9,000,000 that were written
+    pen.close()
+    engine.dispose()

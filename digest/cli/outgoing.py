@@ -182,11 +182,11 @@ def _followed(row: Issue, by_state: dict[str, int], following: Following) -> lis
             f"Its deliveries are being written, {done:,} so far; `digest deliver --issue {row.id}` goes on with it."
         ]
     lines = [counts(by_state)] if any(by_state.values()) else []
-    if following.last_minute and following.left:
+    if row.state == "sending" and row.paused:
+        lines.append(f"{following.left:,} are left; `digest issues resume {row.id}` goes on.")
+    elif following.last_minute and following.left:
         took = f"{following.last_minute:,} in the last minute"
         lines.append(f"{took}; at this rate the rest takes {clocked(following.remaining_s or 0)}.")
-    elif row.state == "sending" and row.paused:
-        lines.append(f"{following.left:,} are left; `digest issues resume {row.id}` goes on.")
     elif row.state == "sending":
         lines.append("None in the last minute; `digest serve`, `digest worker` or `digest deliver` sends.")
     if following.next_retry_at:

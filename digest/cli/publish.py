@@ -81,6 +81,15 @@ def human(published: Published) -> list[str]:
     if published.delivered is None:
         return lines
     lines.append(f'Issue {issue.number} "{issue.subject}": {counts(published.delivered.counts)}.')
+    if issue.state == "sending":
+        then = (
+            f"`digest issues resume {issue.id}` goes on"
+            if issue.paused
+            else "`digest serve` or `digest deliver` goes on"
+        )
+        lines.append(
+            f"It is {'paused' if issue.paused else 'not done yet'}: {then}, `digest issues status {issue.id}` shows it."
+        )
     return lines
 
 

@@ -11,6 +11,7 @@ from digest.config.values import (
     GatherConfig,
     ListConfig,
     MailConfig,
+    PaceConfig,
     RankingConfig,
     RelayConfig,
     SectionConfig,
@@ -18,6 +19,7 @@ from digest.config.values import (
     SiteConfig,
     SourceConfig,
     StaffConfig,
+    WarmUpConfig,
     WebConfig,
 )
 
@@ -29,6 +31,7 @@ __all__ = [
     "GatherConfig",
     "ListConfig",
     "MailConfig",
+    "PaceConfig",
     "RankingConfig",
     "RelayConfig",
     "SectionConfig",
@@ -36,5 +39,6 @@ __all__ = [
     "SiteConfig",
     "SourceConfig",
     "StaffConfig",
+    "WarmUpConfig",
     "WebConfig",
 ]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from digest.config import values
-from digest.config.kinds import Kind, Wrong, flag, many, named, number, one_of, path, text, whole
+from digest.config.kinds import Kind, Wrong, day, flag, many, named, number, one_of, path, text, whole
 from digest.config.names import (
     ADDRESS,
     BASE,
@@ -176,10 +176,31 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "weight": _WEIGHT,
                 "messages_per_connection": whole(1, 1_000_000),
                 "per_second": number(0.001, 100_000),
+                "per_day": whole(1, 1_000_000_000),
+                "warm_up": Table(
+                    values.WarmUpConfig,
+                    {
+                        "start": day(),
+                        "first_day": whole(1, 1_000_000),
+                        "factor": number(1, 10),
+                        "until": whole(1, 1_000_000_000),
+                    },
+                ),
                 "from_domains": many(DOMAIN),
             },
             several=True,
             name="name",
+        ),
+        "pace": Table(
+            values.PaceConfig,
+            {
+                "domains": many(DOMAIN),
+                "per_second": number(0.001, 100_000),
+                "per_day": whole(1, 1_000_000_000),
+                "at_once": whole(1, 10_000),
+            },
+            several=True,
+            name="domains",
         ),
         "staff": Table(values.StaffConfig, {"notify": many(ADDRESS)}),
         "gather": Table(

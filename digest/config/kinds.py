@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -144,6 +145,20 @@ def flag() -> Kind:
         return raw
 
     return Kind("true or false", read)
+
+
+def day() -> Kind:
+    """A day, as TOML writes it or as a text of the same form."""
+
+    def read(raw: Any) -> date:
+        if type(raw) is date:  # a datetime is one as well
+            return raw
+        try:
+            return date.fromisoformat(raw)
+        except (TypeError, ValueError):
+            raise Wrong("a day like 2026-11-20") from None
+
+    return Kind("a day like 2026-11-20", read)
 
 
 def path() -> Kind:

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from digest.config.keys import PLACEHOLDER
-from digest.config.names import is_loopback, is_private
+from digest.config.names import is_loopback, is_private, split_mailbox
 from digest.config.values import Config, EditionConfig, SectionMatch
 
 
 def broken(config: Config, failed: Collection[str] = ()) -> list[str]:
     """A sentence for every rule that `config` breaks; silent about keys in `failed`, which were reported before."""
-    found = [*_duplicates(config), *_relays(config), *_mail(config)]
+    found = [*_duplicates(config), *_relays(config), *_pace(config), *_mail(config)]
     if "[web] public_url" not in failed:
         found += _web(config)
     for edition in config.editions:
@@ -46,6 +46,24 @@ def _relays(config: Config) -> Iterator[str]:
             yield f"{where} username: missing, expected the name that belongs to the password"
         if relay.username is not None and relay.password is None:
             yield f"{where} password: missing, expected password, password_file or env:NAME for the username"
+
+
+def _pace(config: Config) -> Iterator[str]:
+    yield from _repeated("[pace]", "domains", [domain for one in config.pace for domain in one.domains])
+    for number, one in enumerate(config.pace, 1):
+        if one.domains == ():
+            yield f"[pace] {number} domains: expected at least one domain, got an empty list"
+        elif one.domains and one.per_second is None and one.per_day is None and one.at_once is None:
+            yield f"[pace] {number} per_second: expected it, per_day or at_once for {one.domains[0]}, got none of them"
+    if config.relays and all(relay.from_domains for relay in config.relays):
+        senders = [config.mail.sender, *(one.sender for one in config.lists if one.sender)]
+        for sender in senders:
+            domain = (split_mailbox(sender) or ("", ""))[1].rpartition("@")[2]
+            if domain and not any(domain in relay.from_domains for relay in config.relays):
+                yield (
+                    f"[relays] from_domains: expected {domain} in one of them, or a relay without from_domains, for "
+                    f'mail from "{sender}", got no relay that takes it'
+                )
 
 
 def _web(config: Config) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -72,6 +73,16 @@ class DkimConfig:
 
 
 @dataclass(frozen=True)
+class WarmUpConfig:
+    """How a new relay's volume grows: `first_day` messages on the day `start` (UTC), then `factor` times more."""
+
+    start: date
+    first_day: int = 500
+    factor: float = 1.5
+    until: int = 50_000  # a day's messages at which the relay is warm, and the plan is over
+
+
+@dataclass(frozen=True)
 class RelayConfig:
     """An SMTP server we hand mail to."""
 
@@ -86,7 +97,19 @@ class RelayConfig:
     weight: float = 1.0
     messages_per_connection: int = 1000
     per_second: float | None = None
+    per_day: int | None = None
+    warm_up: WarmUpConfig | None = None
     from_domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PaceConfig:
+    """How fast mail may go to these recipient domains together, over all relays."""
+
+    domains: tuple[str, ...]
+    per_second: float | None = None
+    per_day: int | None = None
+    at_once: int | None = None
 
 
 @dataclass(frozen=True)
@@ -208,6 +231,7 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     dkim: tuple[DkimConfig, ...] = ()
     relays: tuple[RelayConfig, ...] = ()
+    pace: tuple[PaceConfig, ...] = ()
     staff: StaffConfig = field(default_factory=StaffConfig)
     gather: GatherConfig = field(default_factory=GatherConfig)
     sources: tuple[SourceConfig, ...] = ()

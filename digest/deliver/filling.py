@@ -20,10 +20,10 @@ from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, Iss
 from subscribers.audience import Member, members
 from subscribers.models import MailingList
 
-CHUNK = 5_000  # rows in one commit, at most
+CHUNK = 2_000  # rows in one commit, at most
 SLICE = 1_000
 _LEAST = 500  # fewer only make more commits, each with its own wait for the disk
-_COMMIT_S = 0.05  # what a chunk may take: others wait for the lock, and none of them longer than a tenth of a second
+_COMMIT_S = 0.04  # what a chunk may take: others wait for the lock, and none of them longer than a tenth of a second
 
 _d = table(Delivery)
 _i = table(Issue)

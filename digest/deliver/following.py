@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlmodel import Session
 
 from digest.deliver import ledger
-from digest.models import Delivery, DeliveryState, table
+from digest.models import Delivery, DeliveryState, Slice, table
 
 _d = table(Delivery)
+_s = table(Slice)
 _MINUTE = timedelta(seconds=60)
 _REASONS = 5  # of a state
 _EXPLAINED = (
@@ -48,29 +49,37 @@ class Following:
 
 
 def follow(session: Session, issue_id: int, now: datetime) -> Following:
-    """How the issue is doing at `now`."""
-    its = _d.c.issue_id == issue_id
-    number = func.count()
-    lately = select(number).where(its, _d.c.state == DeliveryState.SENT, _d.c.settled_at > now - _MINUTE)
-    retry = select(func.min(_d.c.next_try_at)).where(its, _d.c.state.in_(ledger.OPEN))
+    """How the issue is doing at `now`; one look at each of its rows."""
+    why = case((_d.c.state.in_(_EXPLAINED), func.coalesce(_d.c.reason, "")), else_="")
+    lately = and_(_d.c.state == DeliveryState.SENT, _d.c.settled_at > now - _MINUTE)
+    number = func.count().label("number")
+    asked = select(
+        _d.c.state,
+        why.label("why"),
+        number,
+        func.min(_d.c.next_try_at).label("retry_at"),
+        func.count(case((lately, 1))).label("lately"),
+    )
+    its = asked.where(_d.c.occasion == f"issue:{issue_id}").group_by(_d.c.state, why).order_by(number.desc(), why)
+    rows = session.execute(its).all()
+    waiting = [row for row in rows if row.state in ledger.OPEN]
     return Following(
-        left(session, issue_id),
-        int(session.execute(lately).scalar_one()),
-        session.execute(retry).scalar_one(),
-        tuple(reason for state in _EXPLAINED for reason in _reasons(session, issue_id, state)),
+        left=sum(row.number for row in waiting),
+        last_minute=sum(row.lately for row in rows),
+        next_retry_at=min((row.retry_at for row in waiting if row.retry_at), default=None),
+        reasons=tuple(
+            Reason(state, row.why or "no reason was given", row.number)
+            for state in _EXPLAINED
+            for row in [row for row in rows if row.state == state][:_REASONS]
+        ),
     )
 
 
 def left(session: Session, issue_id: int | None) -> int:
     """How many deliveries are not settled yet: of one issue, or of all that there are."""
-    wanted = [] if issue_id is None else [_d.c.issue_id == issue_id]
-    counted = select(func.count()).where(_d.c.state.in_(ledger.OPEN), *wanted)
-    return int(session.execute(counted).scalar_one())
-
-
-def _reasons(session: Session, issue_id: int, state: str) -> list[Reason]:
-    number = func.count()
-    why = func.coalesce(_d.c.reason, "")
-    counted = select(why, number).where(_d.c.issue_id == issue_id, _d.c.state == state).group_by(why)
-    rows = session.execute(counted.order_by(number.desc(), why).limit(_REASONS))
-    return [Reason(state, said or "no reason was given", count) for said, count in rows]
+    mine = [_s.c.done.is_(False)] if issue_id is None else [_s.c.issue_id == issue_id, _s.c.done.is_(False)]
+    kept = session.execute(select(_s.c.counts).where(_s.c.counts.is_not(None), *mine)).scalars()
+    live = select(_s.c.id).where(_s.c.counts.is_(None), *mine)
+    counted = select(func.count()).where(_d.c.slice_id.in_(live), _d.c.state.in_(ledger.OPEN))
+    in_slices: int = sum(counts.get(state, 0) for counts in kept for state in ledger.OPEN)
+    return in_slices + int(session.execute(counted).scalar_one())

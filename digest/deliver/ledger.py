@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Row, Select, Update, and_, exists, func, null, or_, select, update
 from sqlmodel import Session
 
+from digest.deliver.given import Rows, Statement, found
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, Variant, table
 from subscribers.models import Subscriber
 
@@ -108,15 +109,15 @@ def next_slice(
     taken. Rows of a cancelled issue, and of a slice past its end, are skipped here; with `only_to`, those of other
     recipient domains are held.
     """
-    found = _free_slice(session, now, issue_id, 1 if urgent else 0, abandoned)
-    if found is None:
+    free_one = _free_slice(session, now, issue_id, 1 if urgent else 0, abandoned)
+    if free_one is None:
         return None
-    hold = _take(session, found, holder, now)
+    hold = _take(session, free_one, holder, now)
     if hold is None:
         return None
-    if found.fence:  # somebody had it before
+    if free_one.fence:  # somebody had it before
         _recover(session, hold, unknown, now)
-    why = _over(session, found, now)
+    why = _over(session, free_one, now)
     if why:
         states = (S.PENDING, S.DEFERRED)
         _change(session, hold, states, S.SKIPPED, reason=why, settled_at=now, next_try_at=None)
@@ -125,7 +126,7 @@ def next_slice(
     if only_to:
         _hold_others(session, hold, only_to, now)
     session.execute(update(_d).where(_d.c.slice_id == hold.slice_id, due).values(state=S.CLAIMED, next_try_at=None))
-    return hold, _claimed(session, hold)
+    return hold, [Work(hold, *row) for row in found(session, _CLAIMED, [(hold.slice_id,)])]
 
 
 def _free_slice(
@@ -191,8 +192,8 @@ def _change(session: Session, hold: Hold, states: Sequence[DeliveryState], to: D
     return _rows(session, update(_d).where(*where).values(state=to, **values))
 
 
-def _claimed(session: Session, hold: Hold) -> list[Work]:
-    rows: Sequence[Any] = session.execute(
+def _claimed(rows: Rows, dialect: str) -> Select[Any]:
+    return (
         select(
             _d.c.id,
             _d.c.occasion,
@@ -205,10 +206,12 @@ def _claimed(session: Session, hold: Hold) -> list[Work]:
             func.coalesce(_p.c.handle, b""),
         )
         .select_from(_d.outerjoin(_p, _p.c.id == _d.c.subscriber_id))
-        .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED)
+        .where(_d.c.slice_id == rows["slice_id"], _d.c.state == S.CLAIMED)
         .order_by(_d.c.id)
-    ).all()
-    return [Work(hold, *row) for row in rows]
+    )
+
+
+_CLAIMED = Statement({"slice_id": Integer}, _claimed)
 
 
 def leases(session: Session) -> dict[int, datetime]:

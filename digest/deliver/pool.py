@@ -1,44 +1,24 @@
 """Connections to the relays, each a line of its own, fed from one queue for all relays.
 
-A relay in trouble (connect, TLS, log-in, MAIL refused) pauses with back-off; its messages go back to the queue, and no
-recipient is marked for a fault of ours. Letters have one more line to each relay, opened when one waits and the others
-are busy, so that no issue stands in their way.
+A line that finds nothing for its relay sleeps until the queue says that there may be something: by itself at a time, or
+after an answer, a new message, or news from elsewhere. Letters have one more line to each relay, opened when one waits
+and the others are busy, so that no issue stands in their way.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from digest.config import RelayConfig
+from digest.deliver.health import Judgement
+from digest.deliver.jobs import Jobs
 from digest.deliver.ledger import Work
+from digest.deliver.replies import Outcome
 from digest.deliver.smtp import Connection, Timeouts, Trouble, connect
 from digest.deliver.talk import Desk, Talk
-
-_FIRST_PAUSE = 0.5  # seconds; doubles with every failure in a row
-_LONGEST_PAUSE = 300.0
-
-
-class Jobs:
-    """Messages waiting for a connection: letters first, then in the order of their claim."""
-
-    def __init__(self) -> None:
-        self._letters: deque[Work] = deque()
-        self._issues: deque[Work] = deque()
-
-    def put(self, work: Work) -> None:
-        """One more."""
-        (self._issues if work.kind == "issue" else self._letters).append(work)
-
-    def take(self, letters_only: bool = False) -> Work | None:
-        """The next one."""
-        if self._letters:
-            return self._letters.popleft()
-        return self._issues.popleft() if self._issues and not letters_only else None
 
 
 class Office(Desk, Protocol):
@@ -48,52 +28,22 @@ class Office(Desk, Protocol):
         """Count it as under way, or say that it is not to be sent any more."""
 
 
-class Relay:
-    """A relay and how it is doing."""
-
-    def __init__(self, config: RelayConfig) -> None:
-        self.config = config
-        self.failures = 0  # in a row
-        self.reason = ""
-        self._well_again = 0.0
-
-    def succeeded(self) -> None:
-        """It took a message, or said plainly that it does not take one."""
-        self.failures = 0
-
-    def failed(self, trouble: Trouble) -> None:
-        """It is in trouble: nothing is tried until the pause is over."""
-        now = asyncio.get_running_loop().time()
-        if now < self._well_again:
-            return  # another connection met the same trouble
-        self.failures += 1
-        self.reason = str(trouble)
-        self._well_again = now + min(_FIRST_PAUSE * 2 ** (self.failures - 1), _LONGEST_PAUSE)
-
-    @property
-    def pause(self) -> float:
-        """Seconds until it may be tried again."""
-        return max(0.0, self._well_again - asyncio.get_running_loop().time())
-
-
 class _Line:
     """A place for one connection of a relay, opened when there is a message for it, and again when it is used up."""
 
-    def __init__(self, pool: Pool, relay: Relay, letters_only: bool) -> None:
+    def __init__(self, pool: Pool, relay: RelayConfig, letters_only: bool) -> None:
         self._pool = pool
         self._relay = relay
         self._letters_only = letters_only
         self._talk: Talk | None = None
         self._called = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def work(self) -> None:
         """Send what there is until the pool ends."""
         while not self._pool.ending.is_set():
             self._called.clear()
-            if self._relay.pause:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._pool.ending.wait(), self._relay.pause)
-            elif (work := self._take()) is not None:
+            if (work := self._take()) is not None:
                 await self._send(work)
             else:
                 await self._called.wait()
@@ -116,25 +66,25 @@ class _Line:
             self._talk.abort()
 
     def _take(self) -> Work | None:
-        return self._pool.take(self._relay, self._letters_only)
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        work = self._pool.take(self._relay.name, self._letters_only)
+        if work is None:
+            self._pool.idle(self)
+            if (wait := self._pool.ready_in(self._relay.name)) is not None:
+                self._alarm = asyncio.get_running_loop().call_later(wait, self.wake)
+        return work
 
     async def _send(self, first: Work) -> None:
         try:
-            connection = await self._pool.dial(self._relay.config)
+            connection = await self._pool.dial(self._relay)
         except Trouble as trouble:
-            self._relay.failed(trouble)
+            self._failed(trouble)
             self._pool.desk.back(first, handed=False)
             return
-        most = self._relay.config.messages_per_connection
-        talk = Talk(
-            connection,
-            self._relay.config.name,
-            self._pool.desk,
-            most=most,
-            take=self._take,
-            trouble=self._relay.failed,
-            fine=self._relay.succeeded,
-        )
+        most = self._relay.messages_per_connection
+        talk = Talk(connection, self._relay.name, self._pool.desk, most=most, take=self._take, trouble=self._failed)
         self._talk = talk
         try:
             talk.begin(first)
@@ -145,53 +95,99 @@ class _Line:
             self._talk = None
             await connection.close()
 
+    def _failed(self, trouble: Trouble) -> None:
+        self._pool.failed(self._relay.name, trouble)
+
 
 class Pool:
-    """All connections of a sender; `desk` has the messages, and hears what became of each."""
+    """All connections of a sender; `desk` has the messages and hears what became of each.
+
+    `now` tells the seconds since 1970.
+    """
 
     def __init__(
         self,
         relays: Sequence[RelayConfig],
         ehlo: str,
+        jobs: Jobs,
+        now: Callable[[], float],
         *,
         timeouts: Timeouts | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.relays = [Relay(config) for config in relays]
+        self.jobs = jobs
         self.ending = asyncio.Event()
         self.drained = asyncio.Event()  # nothing is under way any more
         self.desk: Office
-        self._jobs = Jobs()
+        self._relays = relays
         self._ehlo = ehlo
+        self._now = now
         self._timeouts = timeouts
         self._tls = tls
         self._lines: list[_Line] = []
+        self._idle: set[_Line] = set()  # those that found nothing to do
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, desk: Office) -> list[asyncio.Task[None]]:
         """Begin to send what is put; a task that ends before `drain` has failed, and says why."""
         self.desk = desk
         self._lines = [
-            *(_Line(self, relay, False) for relay in self.relays for _ in range(relay.config.connections)),
-            *(_Line(self, relay, True) for relay in self.relays),
+            *(_Line(self, relay, False) for relay in self._relays for _ in range(relay.connections)),
+            *(_Line(self, relay, True) for relay in self._relays),
         ]
         self._tasks = [asyncio.create_task(line.work()) for line in self._lines]
         return self._tasks
 
-    def put(self, works: Iterable[Work]) -> None:
-        """More messages to be sent."""
-        for work in works:
-            self._jobs.put(work)
-        for line in self._lines:
-            line.wake()
+    def put(self, works: Iterable[tuple[Work, str]]) -> None:
+        """More messages to be sent, each with the domain it is from."""
+        now = self._now()
+        for work, from_domain in works:
+            self.jobs.put(work, from_domain, now)
+        self.wake()
 
-    def take(self, relay: Relay, letters_only: bool) -> Work | None:
+    def take(self, relay: str, letters_only: bool) -> Work | None:
         """The next message that this relay may be given; it counts as begun."""
-        while not self.ending.is_set() and not relay.pause:
-            work = self._jobs.take(letters_only)
+        while not self.ending.is_set():
+            work = self.jobs.take(relay, self._now(), letters_only=letters_only)
             if work is None or self.desk.begin(work):
                 return work
+            self.jobs.drop(work)
         return None
+
+    def heard(self, work: Work, outcome: Outcome) -> Judgement:
+        """What came of a message; what is to be kept of it."""
+        judged = self.jobs.heard(work, outcome, self._now())
+        self.wake()
+        return judged
+
+    def back(self, work: Work) -> None:
+        """It is to be tried again."""
+        self.jobs.back(work)
+        self.wake()
+
+    def drop(self, work: Work) -> None:
+        """It was withdrawn."""
+        self.jobs.drop(work)
+        self.wake()
+
+    def failed(self, relay: str, trouble: Trouble) -> None:
+        """A relay could not be used."""
+        self.jobs.trouble(relay, trouble.stage.lower(), trouble.reply, str(trouble), self._now())
+
+    def ready_in(self, relay: str) -> float | None:
+        """Seconds until there may be something for this relay; None: nothing that time brings."""
+        return None if self.ending.is_set() else self.jobs.ready_in(relay, self._now())
+
+    def idle(self, line: _Line) -> None:
+        """It found nothing to do: it is called when there may be something."""
+        self._idle.add(line)
+
+    def wake(self) -> None:
+        """Call those who found nothing to do, where something waits."""
+        if self._idle and self.jobs.waiting:
+            idle, self._idle = self._idle, set()
+            for line in idle:
+                line.wake()
 
     async def dial(self, relay: RelayConfig) -> Connection:
         """A new connection; Trouble if it can't be had."""
@@ -212,9 +208,3 @@ class Pool:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self.drained.set()
-
-    def trouble(self, patience: int) -> str | None:
-        """The reason, when every relay has failed `patience` times in a row."""
-        if self.relays and any(relay.failures < patience for relay in self.relays):
-            return None
-        return "; ".join(f"relay {relay.config.name}: {relay.reason}" for relay in self.relays) or "there is no relay"

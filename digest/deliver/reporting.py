@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from digest.models import Delivery, DeliveryState, Issue, Slice, table
+from digest.models import Delivery, DeliveryState, Edition, Issue, IssueState, Slice, table
+from subscribers.audience import why_not
 from subscribers.models import Subscriber
 
 _d = table(Delivery)
@@ -27,6 +28,7 @@ class Told:
     state: str
     message_id: str
     attempts: int
+    next_try_at: datetime | None
     handed_at: datetime | None
     settled_at: datetime | None
     relay: str | None
@@ -63,6 +65,50 @@ def who(session: Session, issue_id: int, normalised: str) -> Told | None:
     )
     row = session.execute(asked).one_or_none()
     return Told(**row._mapping) if row else None
+
+
+def answer(session: Session, issue_id: int, normalised: str) -> str:
+    """What became of the issue for any address (normalised), in one sentence: also for who had no delivery of it."""
+    told = who(session, issue_id, normalised)
+    if told is None:
+        return f"It was not sent to this address: {_absent(session, issue_id, normalised)}."
+    last = " ".join(str(part) for part in (told.code, told.reason) if part) or "no word of why"
+    return _SAID.get(told.state, "It has not gone out yet.").format(last=last, told=told)
+
+
+_SAID: Mapping[str, str] = {
+    DeliveryState.SENT: "The relay {told.relay} took it at {told.settled_at}: {last}.",
+    DeliveryState.SKIPPED: "It was not sent to this address: {told.reason}.",
+    DeliveryState.FAILED: "It failed for good at {told.settled_at}: {last}.",
+    DeliveryState.DEFERRED: "It was put off, and is tried again at {told.next_try_at}: {last}.",
+    DeliveryState.HANDED: "It was handed to the relay {told.relay} at {told.handed_at}, without an answer yet.",
+    DeliveryState.UNKNOWN: "It was handed to the relay {told.relay} at {told.handed_at}, without an answer yet.",
+    DeliveryState.HELD: "It may have arrived: it was handed over without an answer, and a person has to decide.",
+}
+
+
+def _absent(session: Session, issue_id: int, normalised: str) -> str:
+    issue = session.get_one(Issue, issue_id)
+    if issue.frozen_at is None and issue.number is None:
+        return f"the issue is {issue.state} and has no readers yet"
+    if not issue.audience_complete and issue.state == IssueState.FROZEN:
+        return "its list of readers is not written yet"
+    person = session.execute(select(_p.c.id).where(_p.c.email == normalised)).scalar_one_or_none()
+    if person is None:
+        return "nobody here has this address (never signed up, or erased since)"
+    why = why_not(session, person, session.get_one(Edition, issue.edition_id).list_id)
+    return _WHY[why]
+
+
+_WHY = {
+    "": "the person was not confirmed on the list when the issue was frozen",
+    "erased": "the person is being erased",
+    "suppressed": "the address is suppressed",
+    "never-joined": "the person never joined its list",
+    "pending": "the person has not confirmed",
+    "unsubscribed": "the person has unsubscribed",
+    "declined": "the person declined",
+}
 
 
 def ledger(session: Session, issue_id: int, state: str | None, after: int, limit: int) -> list[tuple[int, str, Told]]:

@@ -19,6 +19,8 @@ from sqlalchemy import Engine
 from digest import db
 from digest.config import Config
 from digest.deliver import filling, reporting, signing
+from digest.deliver.jobs import Jobs
+from digest.deliver.keeper import Alarm
 from digest.deliver.message import parse_mailbox
 from digest.deliver.pool import Pool
 from digest.deliver.progress import Watcher, unwatched
@@ -62,9 +64,9 @@ def enqueue_issue(
     written, size, pen = 0, filling.SLICE, db.Pen(engine)
     try:
         while chunk := _gathered(engine, order, size):
-            began = time.perf_counter()
             with pen.writing() as session:
-                session.connection()
+                session.connection()  # the lock
+                began = time.perf_counter()
                 if not filling.fill(session, order, chunk):
                     continue
             size = filling.next_size(size, time.perf_counter() - began)
@@ -94,20 +96,23 @@ async def deliver(
     clock: Clock = now_utc,
     progress: Watcher = unwatched,
     means: Means | None = None,
+    alarm: Alarm | None = None,
 ) -> Delivered:
     """Work off deliveries, of one issue or all, until nothing is due, or for ever, or `stop` is set.
 
     With `until_done` it waits for what is deferred, too. After `stop` no message is begun, open ones finish within ten
     seconds, and all slices are given back. RelayUnavailable, with everything unsent still pending, when no relay can be
-    spoken to and the run is not for ever.
+    used before a person mends or resumes one, and the run is not for ever. `alarm` is called, in a thread, with subject
+    and body of what staff have to mend.
     """
     ehlo = config.mail.ehlo or parse_mailbox(config.mail.sender).domain
     means = means or Means()
     keys = signing.keys(config)
-    pool = Pool(config.relays, ehlo, timeouts=means.timeouts, tls=means.tls)
+    jobs = Jobs(config.relays, config.pace, now=clock().timestamp(), first_s=config.mail.retry_first_s)
+    pool = Pool(config.relays, ehlo, jobs, lambda: clock().timestamp(), timeouts=means.timeouts, tls=means.tls)
     terms = Terms(issue_id, until_done, forever, means.dice)
     async with Writer(engine) as writer:
-        sender = Sender(config, links, terms, writer, pool, clock, progress, keys=keys)
+        sender = Sender(config, links, terms, writer, pool, clock, progress, keys=keys, alarm=alarm)
         await sender.run(stop or asyncio.Event())
         if issue_id is None:
             return Delivered({str(state): count for state, count in sender.counts.items()})

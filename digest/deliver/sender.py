@@ -21,8 +21,10 @@ from sqlmodel import Session
 from digest.blanks import Blank
 from digest.config import Config
 from digest.deliver import handing, identity, ledger, outcomes, reporting
+from digest.deliver.deferring import put_off
 from digest.deliver.dkim import Key
 from digest.deliver.handing import Ending, Leave, Verdict
+from digest.deliver.keeper import TICK_S, Alarm, Keeper
 from digest.deliver.leases import Watch
 from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
@@ -30,6 +32,7 @@ from digest.deliver.pool import Pool
 from digest.deliver.progress import Meter, Watcher
 from digest.deliver.replies import Outcome, Refused, Reply
 from digest.deliver.talk import Written
+from digest.deliver.waiting import Waiting
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
 from digest.links import Links
@@ -38,9 +41,10 @@ from digest.models import DeliveryState, Variant
 Clock = Callable[[], datetime]
 
 GRACE_S = 8.0  # how long open messages may take when we are told to stop
-_ISSUES = 2  # slices of issues held at once
+_ISSUES = 2  # slices of issues held at once,
+_MOST = 32  # or more while
+_FEW = 500  # rows are left in them: what waits for a slow domain must not keep others out
 _LETTERS = 8  # slices of letters, besides
-_PATIENCE = 3  # failures in a row of every relay, before a run that is to end gives up
 _POLL_S = 0.25
 _RENEW_S = ledger.LEASE.total_seconds() / 3
 _KEPT = 100  # variants with their pieces encoded
@@ -63,13 +67,17 @@ class _Pile:
     hold: Hold
     left: int
     prepared: dict[int, Prepared]
+    senders: dict[int, str]  # by variant: the domain it is from
     under_way: int = 0
     withdrawn: bool = False  # the slice is lost, or its issue paused or cancelled: begin no more of it
     empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, settled: bool) -> None:
         self.under_way -= 1
-        self.left -= settled
+        self.gone(settled)
+
+    def gone(self, rows: int) -> None:
+        self.left -= rows
         # Given back is only what has no message under way, whose outcome would find the slice gone.
         if not self.under_way and (self.withdrawn or self.left <= 0):
             self.empty.set()
@@ -94,19 +102,23 @@ class Sender:
     holder: str = field(default_factory=identity.name)
     watch: Watch = field(default_factory=lambda: Watch(ledger.LEASE.total_seconds()))
     total: int | None = None
+    alarm: Alarm | None = None
+    turns: float = 0.0  # up to when paced rows come back, each in its turn
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until nothing is due, or for ever, or `stop` is set; RelayUnavailable when no relay can be spoken to."""
         await self._inherit()
         if self.terms.issue_id is not None:
             await self._count()
+        await self._keeper.begin()
         workers = self.pool.start(self)
         told = asyncio.create_task(stop.wait())
         slices: set[asyncio.Task[None]] = set()
         feeding = asyncio.create_task(self._feed(slices))
         showing = asyncio.create_task(self._show())
+        tending = asyncio.create_task(self._tend())
         failure = self.writer.failure
-        ends: set[asyncio.Future[Any]] = {told, feeding, failure, *workers}
+        ends: set[asyncio.Future[Any]] = {told, feeding, tending, failure, *workers}
         try:
             # Whatever ends first: the work, the patience with us, or (by an error) a worker or the writer.
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +127,7 @@ class Sender:
             told.cancel()
             await self.pool.drain(GRACE_S)
             self.writer.hurry()
-            results = await asyncio.gather(feeding, showing, *slices, *workers, return_exceptions=True)
+            results = await asyncio.gather(feeding, showing, tending, *slices, *workers, return_exceptions=True)
         for result in (*results, failure.exception() if failure.done() else None):
             if isinstance(result, Exception):
                 raise result
@@ -140,17 +152,22 @@ class Sender:
     async def _feed(self, slices: set[asyncio.Task[None]]) -> None:
         ended = asyncio.create_task(self.ending.wait())
         while not self.ending.is_set():
-            issues = sum(pile.hold.urgent is False for pile in self.piles.values())
-            full = len(self.piles) >= _ISSUES + _LETTERS
-            taken = None if full else await self._next(urgent=issues >= _ISSUES)
+            issues = [pile.left for pile in self.piles.values() if not pile.hold.urgent]
+            more = len(issues) < _ISSUES or (len(issues) < _MOST and sum(issues) < _FEW)
+            urgent = not more or not self.pool.jobs.flows(self._seconds)
+            full = urgent and len(self.piles) - len(issues) >= _LETTERS
+            taken = None if full else await self._next(urgent)
             if taken:
                 hold, works = taken
-                self.piles[hold.slice_id] = _Pile(hold, len(works), await self._stationery(works))
+                found = await self._stationery(works)
+                senders = {variant: _domain(prepared.stationery) for variant, prepared in found.items()}
+                self.piles[hold.slice_id] = _Pile(hold, len(works), found, senders)
                 slices.add(asyncio.create_task(self._slice(hold, works)))
                 continue
             if not slices and await self._is_over():
                 break
-            self._give_up()
+            if self.piles:
+                self._give_up()
             done, _ = await asyncio.wait({ended, *slices}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
             for task in done & slices:
                 slices.discard(task)
@@ -172,15 +189,37 @@ class Sender:
         if self.terms.forever:
             return False
         left = await self.writer.do(lambda session: ledger.waiting_until(session, self.terms.issue_id))
-        return left is None or not self.terms.until_done
+        if left and left <= self.clock():
+            self._give_up()
+        # What is paced comes in its turn, and is waited for; what was deferred is not, unless asked for.
+        return left is None or not (self.terms.until_done or left.timestamp() <= self.turns)
 
     def _give_up(self) -> None:
-        if not self.terms.forever and self.piles and (reason := self.pool.trouble(_PATIENCE)):
-            raise RelayUnavailable(f"no relay could be spoken to, nothing is lost: {reason}")
+        if not self.terms.forever and (reason := self.pool.jobs.hopeless(self._seconds)):
+            raise RelayUnavailable(f"no relay can be used, nothing is lost: {reason}")
+
+    async def _tend(self) -> None:
+        """Every second: what can't go soon goes back to the ledger, and pauses and paces are kept there."""
+        while not self.ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ending.wait(), TICK_S)
+            if await self._keeper.tick(bool(self.piles)):
+                self.pool.wake()
+            if waiting := self.pool.jobs.blocked(self._seconds):
+                await self._put_off(waiting)
+        await self.pool.drained.wait()
+        await self._keeper.end()
+
+    async def _put_off(self, waiting: list[Waiting]) -> None:
+        self.turns = max([self.turns, *(one.until for one in waiting if one.paced)])
+        await self.writer.do(lambda session: put_off(session, waiting))
+        for slice_id, rows in Counter(one.work.hold.slice_id for one in waiting).items():
+            if pile := self.piles.get(slice_id):
+                pile.gone(rows)
 
     async def _slice(self, hold: Hold, works: list[Work]) -> None:
         pile = self.piles[hold.slice_id]
-        self.pool.put(works)
+        self.pool.put((work, pile.senders[work.variant_id]) for work in works)
         over = [asyncio.create_task(pile.empty.wait()), asyncio.create_task(self._drained())]
         while works:
             done, _ = await asyncio.wait(over, timeout=_RENEW_S, return_when=asyncio.FIRST_COMPLETED)
@@ -245,7 +284,8 @@ class Sender:
     def settle(self, work: Work, relay: str, outcome: Outcome, handed: bool) -> None:
         """What came of it goes to the ledger."""
         now, mail = self.clock(), self.config.mail
-        settled = outcomes.settled(outcome, relay, work, now, first_s=mail.retry_first_s, dice=self.terms.dice)
+        judged = self.pool.heard(work, outcome)
+        settled = outcomes.settled(outcome, relay, work, now, judged, first_s=mail.retry_first_s, dice=self.terms.dice)
         again_at = settled.next_try_at or work.hold.expires_at
         ending = Ending(work, settled, now, handed=handed, unknown=mail.unknown, again_at=again_at)
         self.writer.ask(handing.settle, ending, partial(self._settled, work, settled.state))
@@ -264,10 +304,11 @@ class Sender:
 
     def _again(self, work: Work) -> None:
         self._end(work, settled=False)
-        self.pool.put([work])
+        self.pool.back(work)
 
     def dropped(self, work: Work) -> None:
         """The ledger has said why, or will when the slice is given back."""
+        self.pool.drop(work)
         self._end(work, settled=True)
 
     def _end(self, work: Work, *, settled: bool) -> None:
@@ -278,9 +319,21 @@ class Sender:
         pile = self.piles.get(work.hold.slice_id)
         return pile if pile and pile.hold is work.hold else None  # else the slice was lost, and may be ours again
 
+    @property
+    def _seconds(self) -> float:
+        return self.clock().timestamp()
+
+    @cached_property
+    def _keeper(self) -> Keeper:
+        return Keeper(self.pool.jobs, self.writer, self.holder, self.clock, self.alarm)
+
     @cached_property
     def _envelope_sender(self) -> str:
         return parse_mailbox(self.config.mail.bounce_address or self.config.mail.sender).address
+
+
+def _domain(stationery: Stationery) -> str:
+    return stationery.headers["From"].rpartition("@")[2].rstrip(" >").lower()
 
 
 def stationery(variant: Variant) -> Stationery:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from digest.deliver.dialogue import Asks, Dialogue, Event, Fault, Speech, Stage,
 from digest.deliver.replies import Deferred, NotAReply, Outcome, Refused, Replies, Reply, clean, parse_reply
 
 _ADDRESS = re.compile(r"[^\x00-\x20<>\x7f-\x9f]{1,254}")
+_LAST_WORDS = 65_536  # octets read at once of what a server said before it hung up
 _FAREWELL = 2.0  # seconds for a server to close after 421, or after QUIT (S-19)
 
 
@@ -121,7 +124,21 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._gone.set()
+        if exc is not None and self.dialogue.ended is None:
+            self._read_rest()
         self.end("the server closed the connection")
+
+    def _read_rest(self) -> None:
+        # A server that says its last words and hangs up while we write ends our writing before our next reading: what
+        # it said lies in the socket, which is still open here. Within TLS there is no telling where it lies.
+        if self._transport.get_extra_info("sslcontext") is not None:
+            return
+        with contextlib.suppress(OSError):
+            descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+            with socket.socket(fileno=descriptor) as rest:
+                rest.setblocking(False)
+                while self.dialogue.ended is None and (data := rest.recv(_LAST_WORDS)):
+                    self.data_received(data)
 
     def pause_writing(self) -> None:
         """The server reads more slowly than we write."""

