@@ -240,6 +240,7 @@ def test_a_letter_is_signed_too() -> None:
 
 def test_the_settings_lead_to_signed_mail(tmp_path: Path) -> None:
     file = tmp_path / "dkim.pem"
+    file.touch(mode=0o600)
     file.write_bytes(pem(RSA.private))
     settings = replace(config(), dkim=(DkimConfig("review.example", "r1", file),))
     raw = specimen(settings, LINKS, stationery(), list_id="weekly", address="ann@example.org", now=datetime.now(UTC))
