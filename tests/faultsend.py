@@ -17,7 +17,7 @@ from post import AT, LINKS, config
 from sqlalchemy import Engine
 
 from digest.config import DkimConfig, RelayConfig
-from digest.deliver import pool
+from digest.deliver import breaker
 from digest.deliver.run import Means, deliver, enqueue_issue
 from digest.deliver.smtp import Timeouts
 from digest.errors import RelayUnavailable
@@ -28,8 +28,8 @@ PATIENT = Timeouts(greeting=30, command=30, data=30, block=30, end=30)  # no fau
 
 def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relay in trouble is tried again after moments."""
-    monkeypatch.setattr(pool, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(pool, "_LONGEST_PAUSE", 0.05)
+    quick = {cause: replace(plan, first=0.01, longest=0.05) for cause, plan in breaker.PLANS.items()}
+    monkeypatch.setattr(breaker, "PLANS", quick)
 
 
 def send(
