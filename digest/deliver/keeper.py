@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from digest.deliver import board, pacing
 from digest.deliver.breaker import Standing, notice, sentence
@@ -29,7 +29,7 @@ class Keeper:
     """`begin` before the first message is taken, `tick` every second, `end` after the last one."""
 
     def __init__(
-        self, jobs: Jobs, writer: Writer, sender: str, clock: Callable[[], datetime], alarm: Alarm | None = None
+        self, jobs: Jobs, writer: Writer, sender: str, clock: Callable[[], float], alarm: Alarm | None = None
     ) -> None:
         self._jobs = jobs
         self._writer = writer
@@ -42,8 +42,8 @@ class Keeper:
 
     async def begin(self) -> None:
         """Go on from where the last run was: a relay that was down is tried at once, with one message."""
-        now = self._clock()
-        seconds = now.timestamp()
+        seconds = self._clock()
+        now = datetime.fromtimestamp(seconds, UTC)
         kept = await self._writer.do(pacing.standings)
         for key, one in kept.items():
             standing = one.standing
@@ -62,14 +62,14 @@ class Keeper:
 
     async def end(self) -> None:
         """Give back what was not used."""
-        now, unused = self._clock(), board.unused(self._jobs)
+        now, unused = datetime.fromtimestamp(self._clock(), UTC), board.unused(self._jobs)
         await self._exchange(pulse=False)
         await self._writer.do(lambda session: pacing.give_back(session, unused))
         await self._writer.do(lambda session: pacing.fall_silent(session, self._sender, now))
 
     async def _exchange(self, *, pulse: bool, late: float = 0.0) -> bool:
-        now = self._clock()
-        jobs, seconds, slowed = self._jobs, now.timestamp(), board.slowed(self._jobs)
+        jobs, seconds, slowed = self._jobs, self._clock(), board.slowed(self._jobs)
+        now = datetime.fromtimestamp(seconds, UTC)
         changed = {key: board.standing(jobs, *key) for key in jobs.changed}
         jobs.changed.clear()
         wishes = board.wishes(jobs, seconds)

@@ -123,7 +123,7 @@ class Pool:
         self.desk: Office
         self._relays = relays
         self._ehlo = ehlo
-        self._now = now
+        self.now = now
         self._timeouts = timeouts
         self._tls = tls
         self._lines: list[_Line] = []
@@ -143,7 +143,7 @@ class Pool:
 
     def put(self, works: Iterable[tuple[Work, str]]) -> None:
         """More messages to be sent, each with the domain it is from."""
-        now = self._now()
+        now = self.now()
         for work, from_domain in works:
             self.jobs.put(work, from_domain, now)
         self.wake()
@@ -151,7 +151,7 @@ class Pool:
     def take(self, relay: str, letters_only: bool) -> Work | None:
         """The next message that this relay may be given; it counts as begun."""
         while not self.ending.is_set():
-            work = self.jobs.take(relay, self._now(), letters_only=letters_only)
+            work = self.jobs.take(relay, self.now(), letters_only=letters_only)
             if work is None or self.desk.begin(work):
                 return work
             self.jobs.drop(work)
@@ -159,7 +159,7 @@ class Pool:
 
     def heard(self, work: Work, outcome: Outcome) -> Judgement:
         """What came of a message; what is to be kept of it."""
-        judged = self.jobs.heard(work, outcome, self._now())
+        judged = self.jobs.heard(work, outcome, self.now())
         self.wake()
         return judged
 
@@ -175,11 +175,11 @@ class Pool:
 
     def failed(self, relay: str, trouble: Trouble) -> None:
         """A relay could not be used."""
-        self.jobs.trouble(relay, trouble.stage.lower(), trouble.reply, str(trouble), self._now())
+        self.jobs.trouble(relay, trouble.stage.lower(), trouble.reply, str(trouble), self.now())
 
     def ready_in(self, relay: str) -> float | None:
         """Seconds until there may be something for this relay; None: nothing that time brings."""
-        return None if self.ending.is_set() else self.jobs.ready_in(relay, self._now())
+        return None if self.ending.is_set() else self.jobs.ready_in(relay, self.now())
 
     def idle(self, line: _Line) -> None:
         """It found nothing to do: it is called when there may be something."""

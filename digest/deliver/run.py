@@ -51,6 +51,19 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
+def _steady(clock: Clock) -> Callable[[], float]:
+    """Seconds since 1970 by `clock`, that go on while it stands still or is set back: a pause has to end."""
+    ahead = clock().timestamp() - time.monotonic()
+
+    def seconds() -> float:
+        nonlocal ahead
+        passed = time.monotonic()
+        ahead = max(ahead, clock().timestamp() - passed)
+        return ahead + passed
+
+    return seconds
+
+
 def enqueue_issue(
     engine: Engine, config: Config, issue_id: int, now: datetime, progress: Watcher = unwatched
 ) -> Mapping[str, int]:
@@ -108,8 +121,9 @@ async def deliver(
     ehlo = config.mail.ehlo or parse_mailbox(config.mail.sender).domain
     means = means or Means()
     keys = signing.keys(config)
-    jobs = Jobs(config.relays, config.pace, now=clock().timestamp(), first_s=config.mail.retry_first_s)
-    pool = Pool(config.relays, ehlo, jobs, lambda: clock().timestamp(), timeouts=means.timeouts, tls=means.tls)
+    seconds = _steady(clock)
+    jobs = Jobs(config.relays, config.pace, now=seconds(), first_s=config.mail.retry_first_s)
+    pool = Pool(config.relays, ehlo, jobs, seconds, timeouts=means.timeouts, tls=means.tls)
     terms = Terms(issue_id, until_done, forever, means.dice)
     async with Writer(engine) as writer:
         sender = Sender(config, links, terms, writer, pool, clock, progress, keys=keys, alarm=alarm)

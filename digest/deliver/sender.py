@@ -321,11 +321,11 @@ class Sender:
 
     @property
     def _seconds(self) -> float:
-        return self.clock().timestamp()
+        return self.pool.now()
 
     @cached_property
     def _keeper(self) -> Keeper:
-        return Keeper(self.pool.jobs, self.writer, self.holder, self.clock, self.alarm)
+        return Keeper(self.pool.jobs, self.writer, self.holder, self.pool.now, self.alarm)
 
     @cached_property
     def _envelope_sender(self) -> str:
