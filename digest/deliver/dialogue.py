@@ -133,6 +133,11 @@ class Dialogue:
         """The stage whose reply comes next, or None: nothing is asked."""
         return self._due[0][1] if self._due else None
 
+    @property
+    def asked(self) -> int:
+        """How many replies are to come."""
+        return len(self._due)
+
     def output(self) -> list[bytes]:
         """What is to be written now, once."""
         pieces, self._output = self._output, []

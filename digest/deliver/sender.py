@@ -262,8 +262,9 @@ class Sender:
         """The message, or why this one can't be written: the others can."""
         try:
             raw = build(self.piles[work.hold.slice_id].prepared[work.variant_id], reader(work, self.links))
-        except (KeyError, ValueError) as error:
-            return Refused(Reply(554, None, f"the message can't be built: {error}"), tried=False)
+        except Exception as error:  # whatever it is, it must not stop the others' (R-18)
+            why = f"the message can't be built: {type(error).__name__}: {error}"
+            return Refused(Reply(554, None, why[:500]), tried=False)
         return Written(self._envelope_sender, work.address, raw)
 
     def ask(self, work: Work, relay: str, then: Callable[[bool], None]) -> None:

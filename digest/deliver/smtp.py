@@ -113,7 +113,10 @@ class Wire(asyncio.Protocol):
             self._gone.set()  # the answer to QUIT
             return
         try:
-            for reply in self._replies.feed(data):
+            asked = self.dialogue.asked  # what is said here can't answer what is written after it came
+            for number, reply in enumerate(self._replies.feed(data)):
+                if number == asked:
+                    self.dialogue.lost("the server spoke without being asked")
                 self.dialogue.heard(reply)
         except NotAReply as error:
             self.dialogue.lost(str(error))
