@@ -106,8 +106,9 @@ def test_an_audience_written_again_from_the_start_has_everybody_once(tmp_path: P
     db.upgrade(engine)
     open_office(engine, 50)
     for _ in range(2):
-        told = enqueue_issue(engine, config(), 12, datetime.now(UTC))
-        assert (told["pending"], len(rows(engine))) == (50, 50)
+        enqueue_issue(engine, config(), 12, datetime.now(UTC))
+        with db.reading(engine) as session:
+            assert session.execute(select(func.count()).select_from(table(Delivery))).scalar_one() == 50
         change_issue(engine, audience_cursor=0, audience_complete=False, state=IssueState.FROZEN)
     engine.dispose()
 
