@@ -18,7 +18,7 @@ from post import AT, LINKS, config
 from sqlalchemy import Engine
 
 from digest.config import DkimConfig, RelayConfig
-from digest.deliver import breaker
+from digest.deliver.pacing import breaker
 from digest.deliver.run import Means, deliver, enqueue_issue
 from digest.deliver.smtp import Timeouts
 from digest.errors import RelayUnavailable

@@ -27,7 +27,7 @@ def list_(ctx: typer.Context) -> None:
       digest --json relays list
     """
     from digest import db
-    from digest.deliver.standing import described
+    from digest.deliver.pacing.standing import described
 
     here = frame.of(ctx)
     with here.app() as app, db.reading(app.engine) as session:
@@ -50,7 +50,7 @@ def pause(
       digest relays pause main --domain gmail.com
     """
     from digest import db
-    from digest.deliver import standing
+    from digest.deliver.pacing import standing
 
     here = frame.of(ctx)
     with here.app() as app, db.writing(app.engine) as session:
@@ -68,7 +68,7 @@ def resume(ctx: typer.Context, name: _Name, domain: _Domain = "") -> None:
       digest relays resume main --domain gmail.com
     """
     from digest import db
-    from digest.deliver import standing
+    from digest.deliver.pacing import standing
 
     here = frame.of(ctx)
     with here.app() as app:
@@ -80,12 +80,12 @@ def resume(ctx: typer.Context, name: _Name, domain: _Domain = "") -> None:
 
 def _hurry(app: App) -> None:
     from digest import db
-    from digest.deliver import pacing
+    from digest.deliver.pacing import memory
 
     after: int | None = 0
     while after is not None:  # in pieces, so that nobody waits long for the database
         with db.writing(app.engine) as session:
-            after = pacing.hurry(session, after, app.clock())
+            after = memory.hurry(session, after, app.clock())
 
 
 def _table(data: dict[str, list[dict[str, Any]]]) -> list[str]:

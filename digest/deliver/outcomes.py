@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from digest.deliver import retry
 from digest.deliver.handing import Settled
-from digest.deliver.health import Judgement
 from digest.deliver.ledger import Work
+from digest.deliver.pacing.health import Judgement
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply, Unknown
 from digest.models import DeliveryState
 

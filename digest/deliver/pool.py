@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from digest.config import RelayConfig
-from digest.deliver.health import Judgement
-from digest.deliver.jobs import Jobs
 from digest.deliver.ledger import Work
+from digest.deliver.pacing.health import Judgement
+from digest.deliver.pacing.jobs import Jobs
 from digest.deliver.replies import Outcome
 from digest.deliver.smtp import Connection, Timeouts, Trouble, connect
 from digest.deliver.talk import Desk, Talk

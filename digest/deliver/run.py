@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 from digest import db
 from digest.config import Config
 from digest.deliver import filling, reporting, signing
-from digest.deliver.jobs import Jobs
-from digest.deliver.keeper import Alarm
 from digest.deliver.message import parse_mailbox
+from digest.deliver.pacing.jobs import Jobs
+from digest.deliver.pacing.keeper import Alarm
 from digest.deliver.pool import Pool
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.sender import Clock, Sender, Terms

@@ -21,18 +21,18 @@ from sqlmodel import Session
 from digest.blanks import Blank
 from digest.config import Config
 from digest.deliver import handing, identity, ledger, outcomes, reporting
-from digest.deliver.deferring import put_off
 from digest.deliver.dkim import Key
 from digest.deliver.handing import Ending, Leave, Verdict
-from digest.deliver.keeper import TICK_S, Alarm, Keeper
 from digest.deliver.leases import Watch
 from digest.deliver.ledger import Hold, Work
 from digest.deliver.message import Prepared, Reader, Stationery, build, parse_mailbox, prepare
+from digest.deliver.pacing.deferring import put_off
+from digest.deliver.pacing.keeper import TICK_S, Alarm, Keeper
+from digest.deliver.pacing.waiting import Waiting
 from digest.deliver.pool import Pool
 from digest.deliver.progress import Meter, Watcher
 from digest.deliver.replies import Outcome, Refused, Reply
 from digest.deliver.talk import Written
-from digest.deliver.waiting import Waiting
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
 from digest.links import Links

@@ -8,10 +8,10 @@ import pytest
 from commands import Shell
 
 from digest import db
-from digest.deliver import pacing
-from digest.deliver.board import Wish
-from digest.deliver.breaker import Standing
-from digest.deliver.pace import Slowed
+from digest.deliver.pacing import memory
+from digest.deliver.pacing.board import Wish
+from digest.deliver.pacing.breaker import Standing
+from digest.deliver.pacing.pace import Slowed
 
 RELAYS = """
 [[relays]]
@@ -46,12 +46,12 @@ def test_relays_are_listed_with_what_ails_them(relays: Shell) -> None:
     now = datetime.now(UTC)
     engine = db.open_engine(f"sqlite:///{relays.folder / 'digest.db'}")
     with db.writing(engine) as session:
-        pacing.take(session, Wish("main", "", now.date().isoformat(), 1000, 50))
+        memory.take(session, Wish("main", "", now.date().isoformat(), 1000, 50))
         refused = Standing(False, "log-in", "535 5.7.8 no", now.timestamp(), now.timestamp() + 5, 1)
-        pacing.keep(session, ("main", ""), refused, None)
+        memory.keep(session, ("main", ""), refused, None)
         policy = Standing(False, "policy", "550 5.7.26 no", now.timestamp(), now.timestamp() + 600, 1)
-        pacing.keep(session, ("spare", "gmail.com"), policy, None)
-        pacing.keep_slowed(session, {"yahoo.com": Slowed(2.0, 10.0)}, [], now)
+        memory.keep(session, ("spare", "gmail.com"), policy, None)
+        memory.keep_slowed(session, {"yahoo.com": Slowed(2.0, 10.0)}, [], now)
     engine.dispose()
     listed = relays.process("relays", "list", "--json").json
     main, spare = listed["relays"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from digest.deliver.breaker import Breaker, Standing, sentence
-from digest.deliver.causes import Cause
+from digest.deliver.pacing.breaker import Breaker, Standing, sentence
+from digest.deliver.pacing.causes import Cause
 
 NOW = 1_795_000_000.0
 

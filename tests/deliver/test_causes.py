@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.deliver.causes import RELAYS, Cause, of_reply, of_trouble
+from digest.deliver.pacing.causes import RELAYS, Cause, of_reply, of_trouble
 from digest.deliver.replies import Reply, parse_reply
 
 REPLIES = [

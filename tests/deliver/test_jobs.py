@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.config import PaceConfig, RelayConfig, WarmUpConfig
-from digest.deliver import board
-from digest.deliver.breaker import Standing
-from digest.deliver.causes import Cause
-from digest.deliver.jobs import Jobs
 from digest.deliver.ledger import Hold, Work
-from digest.deliver.pace import Slowed
+from digest.deliver.pacing import board
+from digest.deliver.pacing.breaker import Standing
+from digest.deliver.pacing.causes import Cause
+from digest.deliver.pacing.jobs import Jobs
+from digest.deliver.pacing.pace import Slowed
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Unknown, Withdrawn, parse_reply
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.config import WarmUpConfig
-from digest.deliver.pace import Allowance, Bucket, Tempo, allowed, day_of, tomorrow
+from digest.deliver.pacing.pace import Allowance, Bucket, Tempo, allowed, day_of, tomorrow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 

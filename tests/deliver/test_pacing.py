@@ -19,10 +19,10 @@ from sqlalchemy import Engine, select, update
 
 from digest import db
 from digest.config import Config, PaceConfig, RelayConfig, WarmUpConfig
-from digest.deliver import pacing
-from digest.deliver.board import Wish
-from digest.deliver.breaker import Standing
-from digest.deliver.pace import Slowed
+from digest.deliver.pacing import memory
+from digest.deliver.pacing.board import Wish
+from digest.deliver.pacing.breaker import Standing
+from digest.deliver.pacing.pace import Slowed
 from digest.deliver.run import Delivered, deliver, enqueue_issue
 from digest.errors import RelayUnavailable
 from digest.models import Delivery, IssueState, RelayState, table
@@ -123,7 +123,7 @@ def test_a_refused_log_in_leaves_the_mail_to_the_other_relay(engine: Engine) -> 
         told = send(engine, settings(one.relay(name="one"), two.relay(name="two")))
     assert told.counts["sent"] == len(two.messages) == 100
     with db.reading(engine) as session:
-        standing = pacing.standings(session)["one", ""].standing
+        standing = memory.standings(session)["one", ""].standing
     assert (standing.cause, "wrong password" in standing.said) == ("log-in", True)
 
 
@@ -159,7 +159,7 @@ def test_a_policy_storm_at_one_domain_is_its_own(engine: Engine, reply: str) -> 
     assert 5 <= len(tries) <= 5 + 4
     assert told.counts["pending"] + told.counts["deferred"] == 200
     with db.reading(engine) as session:
-        standing = pacing.standings(session)["box", GMAIL].standing
+        standing = memory.standings(session)["box", GMAIL].standing
         said = session.execute(select(table(Delivery).c.reason).where(table(Delivery).c.state == "pending")).scalars()
         assert all("digest relays resume box --domain gmail.com" in reason for reason in said)
     assert standing.cause == "policy"
@@ -173,9 +173,9 @@ def test_a_domain_resumed_by_a_person_gets_its_mail(engine: Engine) -> None:
         box.behave(None)
         assert send(engine, plan).counts["sent"] < 60  # it is still paused
         with db.writing(engine) as session:
-            pacing.keep(session, ("box", GMAIL), Standing(), None)
+            memory.keep(session, ("box", GMAIL), Standing(), None)
             after = 0
-            while (last := pacing.hurry(session, after, now())) is not None:
+            while (last := memory.hurry(session, after, now())) is not None:
                 after = last
         told = send(engine, plan, until_done=True)
     assert told.counts["sent"] == 60
@@ -214,7 +214,7 @@ def test_a_warm_up_plan_stops_for_the_day_and_says_so(engine: Engine) -> None:
         assert len(box.messages) == 30
         with Mailbox() as warm:  # a second relay may take what the first may not
             with db.writing(engine) as session:
-                while (last := pacing.hurry(session, 0, now())) is not None and last < 1:
+                while (last := memory.hurry(session, 0, now())) is not None and last < 1:
                     pass
             told = send(engine, settings(box.relay(warm_up=plan), warm.relay(name="warm")))
         assert (told.counts["sent"], len(warm.messages)) == (100, 70)
@@ -237,42 +237,42 @@ WISH = Wish("main", "", "2026-11-20", 100, 60)
 
 def test_parts_of_a_day_are_never_more_than_the_day(engine: Engine) -> None:
     with db.writing(engine) as session:
-        assert [pacing.take(session, WISH) for _ in range(3)] == [60, 40, 0]
-        pacing.give_back(session, [replace(WISH, wanted=10)])
-        assert pacing.used(session, "2026-11-20") == {("main", ""): 90}
-        assert pacing.take(session, WISH) == 10
-        assert pacing.take(session, replace(WISH, day="2026-11-21")) == 60
+        assert [memory.take(session, WISH) for _ in range(3)] == [60, 40, 0]
+        memory.give_back(session, [replace(WISH, wanted=10)])
+        assert memory.used(session, "2026-11-20") == {("main", ""): 90}
+        assert memory.take(session, WISH) == 10
+        assert memory.take(session, replace(WISH, day="2026-11-21")) == 60
 
 
 def test_a_later_word_on_a_standing_wins(engine: Engine) -> None:
     key, opened = ("main", GMAIL), Standing(False, "policy", "550 no", AT.timestamp(), AT.timestamp() + 600, 1)
     with db.writing(engine) as session:
-        assert pacing.keep(session, key, opened, 0)
-        assert pacing.standings(session) == {key: pacing.Kept(opened, 1)}
-        assert not pacing.keep(session, key, Standing(), 0)
-        assert pacing.keep(session, key, Standing(), None)  # a person
-        assert pacing.standings(session)[key] == pacing.Kept(Standing(), 2)
+        assert memory.keep(session, key, opened, 0)
+        assert memory.standings(session) == {key: memory.Kept(opened, 1)}
+        assert not memory.keep(session, key, Standing(), 0)
+        assert memory.keep(session, key, Standing(), None)  # a person
+        assert memory.standings(session)[key] == memory.Kept(Standing(), 2)
 
 
 def test_senders_count_each_other_while_they_are_at_work(engine: Engine) -> None:
     with db.writing(engine) as session:
-        assert pacing.last_pulse(session, AT) == 86_400
-        assert [pacing.pulse(session, name, AT) for name in ("a", "b", "a")] == [1, 2, 2]
-        pacing.fall_silent(session, "b", AT + timedelta(seconds=1))
-        assert pacing.pulse(session, "a", AT + timedelta(seconds=2)) == 1
-        assert pacing.pulse(session, "c", AT + timedelta(minutes=1)) == 1
-        assert pacing.last_pulse(session, AT + timedelta(minutes=2)) == 60
+        assert memory.last_pulse(session, AT) == 86_400
+        assert [memory.pulse(session, name, AT) for name in ("a", "b", "a")] == [1, 2, 2]
+        memory.fall_silent(session, "b", AT + timedelta(seconds=1))
+        assert memory.pulse(session, "a", AT + timedelta(seconds=2)) == 1
+        assert memory.pulse(session, "c", AT + timedelta(minutes=1)) == 1
+        assert memory.last_pulse(session, AT + timedelta(minutes=2)) == 60
 
 
 def test_slowed_domains_stay_slowed_for_some_hours(engine: Engine) -> None:
     kept = {GMAIL: Slowed(5.0, 100.0)}
     with db.writing(engine) as session:
-        pacing.keep_slowed(session, kept, [], AT)
-        pacing.keep_slowed(session, {GMAIL: Slowed(6.0, 100.0)}, [], AT)
-        assert pacing.slowed(session, AT) == {GMAIL: Slowed(6.0, 100.0)}
-        assert pacing.slowed(session, AT + timedelta(hours=7)) == {}
-        pacing.keep_slowed(session, {}, [GMAIL], AT)
-        assert pacing.slowed(session, AT) == {}
+        memory.keep_slowed(session, kept, [], AT)
+        memory.keep_slowed(session, {GMAIL: Slowed(6.0, 100.0)}, [], AT)
+        assert memory.slowed(session, AT) == {GMAIL: Slowed(6.0, 100.0)}
+        assert memory.slowed(session, AT + timedelta(hours=7)) == {}
+        memory.keep_slowed(session, {}, [GMAIL], AT)
+        assert memory.slowed(session, AT) == {}
 
 
 def test_a_pause_by_hand_takes_effect_while_sending_and_resumes(engine: Engine) -> None:
@@ -286,9 +286,9 @@ def test_a_pause_by_hand_takes_effect_while_sending_and_resumes(engine: Engine) 
             if len(box.messages) > 20 and not paused.is_set():
                 paused.set()
                 with db.writing(engine) as session:
-                    pacing.keep(session, ("box", ""), Standing(by_hand=True, since=now().timestamp()), None)
+                    memory.keep(session, ("box", ""), Standing(by_hand=True, since=now().timestamp()), None)
             with db.reading(engine) as session:
-                return paused.is_set() and ("box", "") in pacing.standings(session) and len(box.messages) > 20
+                return paused.is_set() and ("box", "") in memory.standings(session) and len(box.messages) > 20
 
         until(engine, plan, pause)
         with pytest.raises(RelayUnavailable, match="paused by hand; digest relays resume box"):

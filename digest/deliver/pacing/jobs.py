@@ -12,12 +12,12 @@ import itertools
 from collections.abc import Sequence
 
 from digest.config import PaceConfig, RelayConfig
-from digest.deliver.breaker import Breaker, sentence
-from digest.deliver.health import KEEP, Health, Judgement
-from digest.deliver.lanes import UNTIL_HEARD, Domain, Lane, Route, Way
 from digest.deliver.ledger import Work
+from digest.deliver.pacing.breaker import Breaker, sentence
+from digest.deliver.pacing.health import KEEP, Health, Judgement
+from digest.deliver.pacing.lanes import UNTIL_HEARD, Domain, Lane, Route, Way
+from digest.deliver.pacing.waiting import SOON_S, Waiting, emptied, late_letters, overdue, stopped
 from digest.deliver.replies import Accepted, Deferred, Outcome, Refused, Reply
-from digest.deliver.waiting import SOON_S, Waiting, emptied, late_letters, overdue, stopped
 
 _SHARE_POLL_S = 0.01
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from digest.deliver.breaker import Standing
-from digest.deliver.jobs import Jobs
-from digest.deliver.pace import Allowance, Bucket, Slowed
+from digest.deliver.pacing.breaker import Standing
+from digest.deliver.pacing.jobs import Jobs
+from digest.deliver.pacing.pace import Allowance, Bucket, Slowed
 
 
 @dataclass(frozen=True)

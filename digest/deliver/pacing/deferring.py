@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Integer, Text, Update, exists, type
 from sqlmodel import Session
 
 from digest.deliver.given import Row, Rows, Statement, changed, instant
-from digest.deliver.waiting import Waiting
+from digest.deliver.pacing.waiting import Waiting
 from digest.models import Delivery, DeliveryState, Slice, table
 
 _d = table(Delivery)

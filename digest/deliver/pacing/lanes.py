@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from digest.config import PaceConfig, RelayConfig
-from digest.deliver.breaker import Breaker
 from digest.deliver.ledger import Work
-from digest.deliver.pace import Allowance, Bucket, Tempo
+from digest.deliver.pacing.breaker import Breaker
+from digest.deliver.pacing.pace import Allowance, Bucket, Tempo
 
 UNTIL_HEARD = -1.0  # a gate that no time opens: an answer does, or a grant
 _FIRST = 2  # messages under way to a domain that has not answered yet (slow start)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from digest.deliver.breaker import sentence
-from digest.deliver.lanes import Domain, Lane, Route
 from digest.deliver.ledger import Work
+from digest.deliver.pacing.breaker import sentence
+from digest.deliver.pacing.lanes import Domain, Lane, Route
 
 SOON_S = 60.0  # what is over by then is waited for; and for what waits for an answer or a person, when to look again
 _KEPT_S = 2.0  # a paced domain keeps what it can send in this time

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from digest.deliver import board, pacing
-from digest.deliver.breaker import Standing, notice, sentence
-from digest.deliver.jobs import Jobs
-from digest.deliver.pace import Slowed
-from digest.deliver.pacing import Key, News, Report
+from digest.deliver.pacing import board, memory
+from digest.deliver.pacing.breaker import Standing, notice, sentence
+from digest.deliver.pacing.jobs import Jobs
+from digest.deliver.pacing.memory import Key, News, Report
+from digest.deliver.pacing.pace import Slowed
 from digest.deliver.writer import Writer
 from digest.errors import DigestError
 
@@ -44,16 +44,16 @@ class Keeper:
         """Go on from where the last run was: a relay that was down is tried at once, with one message."""
         seconds = self._clock()
         now = datetime.fromtimestamp(seconds, UTC)
-        kept = await self._writer.do(pacing.standings)
+        kept = await self._writer.do(memory.standings)
         for key, one in kept.items():
             standing = one.standing
             if not key[1] and standing.cause and not standing.by_hand:
                 standing = replace(standing, retry_at=seconds, failures=min(standing.failures, _TRIED))
             board.adopt(self._jobs, *key, standing, seconds)
             self._seen[key] = one.version
-        self._slowed = await self._writer.do(lambda session: pacing.slowed(session, now))
+        self._slowed = await self._writer.do(lambda session: memory.slowed(session, now))
         board.slow(self._jobs, self._slowed, seconds)
-        board.refill(self._jobs, await self._writer.do(lambda session: pacing.last_pulse(session, now)))
+        board.refill(self._jobs, await self._writer.do(lambda session: memory.last_pulse(session, now)))
         await self._exchange(pulse=board.limits(self._jobs), late=_LATE_S)
 
     async def tick(self, at_work: bool) -> bool:
@@ -64,8 +64,8 @@ class Keeper:
         """Give back what was not used."""
         now, unused = datetime.fromtimestamp(self._clock(), UTC), board.unused(self._jobs)
         await self._exchange(pulse=False)
-        await self._writer.do(lambda session: pacing.give_back(session, unused))
-        await self._writer.do(lambda session: pacing.fall_silent(session, self._sender, now))
+        await self._writer.do(lambda session: memory.give_back(session, unused))
+        await self._writer.do(lambda session: memory.fall_silent(session, self._sender, now))
 
     async def _exchange(self, *, pulse: bool, late: float = 0.0) -> bool:
         jobs, seconds, slowed = self._jobs, self._clock(), board.slowed(self._jobs)
@@ -84,7 +84,7 @@ class Keeper:
             pulse,
         )
         self._slowed = slowed
-        news = await self._writer.do(lambda session: pacing.exchange(session, report))
+        news = await self._writer.do(lambda session: memory.exchange(session, report))
         for wish, granted in zip(wishes, news.granted, strict=True):
             board.granted(jobs, wish, granted, seconds)
         if pulse:

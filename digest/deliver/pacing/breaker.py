@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from digest.deliver.causes import Cause
+from digest.deliver.pacing.causes import Cause
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session
 
-from digest.deliver.board import Wish
-from digest.deliver.breaker import Standing
-from digest.deliver.pace import Slowed
+from digest.deliver.pacing.board import Wish
+from digest.deliver.pacing.breaker import Standing
+from digest.deliver.pacing.pace import Slowed
 from digest.models import DayUse, Delivery, DeliveryState, Pulse, RelayState, Slice, SlowedDomain, table
 from subscribers.rows import insert_missing
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digest.deliver.causes import RELAYS, Cause, of_reply, of_trouble
-from digest.deliver.lanes import Domain, Way
+from digest.deliver.pacing.causes import RELAYS, Cause, of_reply, of_trouble
+from digest.deliver.pacing.lanes import Domain, Way
 from digest.deliver.replies import Deferred, Refused, Reply
 
 _UNCLEAR_TRIES = 3  # a refusal that does not say whom it means is the recipient's own after so many

@@ -9,10 +9,10 @@ from typing import Any
 from sqlmodel import Session
 
 from digest.config import Config, RelayConfig
-from digest.deliver import pacing
-from digest.deliver.breaker import Standing, sentence
-from digest.deliver.pace import allowed, day_of
-from digest.deliver.pacing import Kept, Key
+from digest.deliver.pacing import memory
+from digest.deliver.pacing.breaker import Standing, sentence
+from digest.deliver.pacing.memory import Kept, Key
+from digest.deliver.pacing.pace import allowed, day_of
 from digest.errors import NotFound, NothingToDo
 
 _CLOSED = Standing()
@@ -21,7 +21,7 @@ _CLOSED = Standing()
 def described(session: Session, config: Config, now: datetime) -> dict[str, list[dict[str, Any]]]:
     """Every relay and every paced domain of the settings, as `digest relays list --json` shows them."""
     day = day_of(now.timestamp())
-    kept, used, slowed = pacing.standings(session), pacing.used(session, day), pacing.slowed(session, now)
+    kept, used, slowed = memory.standings(session), memory.used(session, day), memory.slowed(session, now)
     relays = [
         {
             "name": relay.name,
@@ -64,19 +64,19 @@ def pause(session: Session, config: Config, relay: str, domain: str, why: str, n
     if _now(session, key).by_hand:
         raise NothingToDo(f"{_which(key)} is paused already")
     standing = Standing(by_hand=True, said=why, since=now.timestamp())
-    pacing.keep(session, key, standing, None)
+    memory.keep(session, key, standing, None)
     return sentence(*key, standing)
 
 
 def resume(session: Session, config: Config, relay: str, domain: str) -> str:
     """Let mail go over a relay (to one domain, if given) again, whatever it was paused for; what is so now.
 
-    NotFound if there is no such relay; NothingToDo if it is not paused. What was put off waits until `pacing.hurry`.
+    NotFound if there is no such relay; NothingToDo if it is not paused. What was put off waits until `memory.hurry`.
     """
     key = _key(config, relay, domain)
     if _now(session, key).closed:
         raise NothingToDo(f"{_which(key)} is not paused")
-    pacing.keep(session, key, _CLOSED, None)
+    memory.keep(session, key, _CLOSED, None)
     return f"{_which(key)} goes on"
 
 
@@ -89,7 +89,7 @@ def _key(config: Config, relay: str, domain: str) -> Key:
 
 
 def _now(session: Session, key: Key) -> Standing:
-    kept = pacing.standings(session).get(key)
+    kept = memory.standings(session).get(key)
     return kept.standing if kept else _CLOSED
 
 
