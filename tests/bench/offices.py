@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,9 +19,10 @@ from sqlalchemy import Engine, func, make_url, select, text, update
 
 from digest import db
 from digest.blanks import Blank, blank
-from digest.deliver.message import Stationery, fingerprint
+from digest.compose.variants import packed
+from digest.deliver.message import Stationery
 from digest.deliver.run import enqueue_issue
-from digest.models import Delivery, Issue, Variant, table
+from digest.models import Delivery, Issue, table
 
 _SENTENCE = (
     "<p>What was written this week about a river, its bridges and the people who cross them &mdash; caf\u00e9.</p>\n"
@@ -86,17 +86,7 @@ def next_issue(engine: Engine, octets: int, variants: int = 1) -> int:
 def _give_variant(engine: Engine, number: int, written: Stationery, place: int, of: int) -> None:
     rows = table(Delivery)
     with db.writing(engine) as session:
-        variant = Variant(
-            issue_id=number,
-            key=f"set {place}",
-            subject=written.subject,
-            html=zlib.compress(written.html.encode()),
-            text=zlib.compress(written.text.encode()),
-            headers=dict(written.headers),
-            blank_word=written.blank_word,
-            sha256=fingerprint(written),
-            made_at=AT,
-        )
+        variant = packed(written, f"set {place}", AT, number)
         session.add(variant)
         session.flush()
         mine = (rows.c.issue_id == number, rows.c.subscriber_id % of == place)
