@@ -83,7 +83,7 @@ def test_after_hours_of_451_everybody_gets_it_within_a_few_tries(
     open_office(engine, people)
     enqueue_issue(engine, config(), 12, datetime.now(UTC))
     watcher, began = Watcher(), clock.now()
-    watcher.answer = refuse({"*": "451 4.3.2 not now"})
+    watcher.answer = refuse({"*": "451 4.7.1 greylisted, try again"})
     row = Row("R-13", 0, people, 8, 4, "resend", engine.dialect.name)
     with recorded(row), Mailbox(watcher, judge=False) as box, Senders() as senders:
         sender = senders.start(Job(database_url, box.port, retry_first_s=900, clock=str(clock.file)))
