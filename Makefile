@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench faults clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once)"
@@ -30,6 +30,9 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## the send benchmark; the others are in docs/benchmarks.md
 	@$(BIN)/python tests/bench/send.py
+
+faults: $(STAMP)  ## every fault test at full size, hours of it; one table, raw logs below build/
+	@$(BIN)/python tests/faultrows.py
 
 clean:
 	rm -rf $(VENV) build dist demo pictures

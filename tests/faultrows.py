@@ -69,7 +69,8 @@ def main() -> int:
     """Run every fault test at full size, then print the table."""
     folder = Path(_KEPT or f"build/faults-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     env = {"DIGEST_FAULTS": "full", **os.environ, "DIGEST_FAULTS_DIR": str(folder.resolve())}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "tests/faults", *sys.argv[1:]]
+    tests = ["tests/faults", "tests/deliver/test_kill.py", "tests/journeys/test_kill_publish.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *tests, *sys.argv[1:]]
     code = subprocess.run(command, env=env, check=False).returncode
     names = [field.name for field in fields(Row)]
     kept = folder / "rows.jsonl"
