@@ -224,6 +224,7 @@ def _keys(folder: Path) -> dict[str, tuple[str, ...]]:
     files = []
     for key in (rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()):
         file = folder / f"{len(files)}.pem"
+        file.touch(mode=0o600)
         file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         files.append(str(file))
     return {"RSA-2048": (files[0],), "ed25519": (files[1],), "both": tuple(files)}

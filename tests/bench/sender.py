@@ -40,7 +40,7 @@ class Watch:
         self._thread = time.thread_time()
         self._warm: tuple[int, float] | None = None
 
-    def progress(self, label: str, done: int, total: int | None) -> None:
+    def progress(self, label: str, done: int, total: int | None, going: Any = None) -> None:
         """So many messages are sent."""
         if self._warm is None and total and total * WARM <= done < total:
             self._warm = done, self._cpu()
