@@ -33,7 +33,7 @@ def _filters() -> str:
     lines = []
     for stage, phase in PHASES.items():
         subject = "rcpt-to" if stage == "rcpt" else "mail-from"
-        for digit, answer in (("5", "550 5.7.1 not such"), ("4", "451 4.7.1 not now")):
+        for digit, answer in (("5", "550 5.1.1 not such"), ("4", "451 4.7.1 not now")):
             match = f'match {subject} regex {{ ".*-{stage}{digit}@.*" }}'
             lines.append(f'filter {stage}{digit} phase {phase} {match} reject "{answer}"')
     names = ", ".join(stage + digit for stage in PHASES for digit in "54")

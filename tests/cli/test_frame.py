@@ -216,6 +216,8 @@ def test_a_reader_that_leaves_is_no_error(shell: Shell) -> None:
 
 
 def test_ctrl_c_ends_without_a_traceback(shell: Shell) -> None:
+    # Tests started in the background may have it ignored, which children inherit; a handler is not inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     # Waits for its standard input when the signal comes.
     done = subprocess.Popen(
         [sys.executable, "-m", "digest", "-v", "sources", "import", "-"],
@@ -225,6 +227,7 @@ def test_ctrl_c_ends_without_a_traceback(shell: Shell) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, before)
     assert done.stdin is not None
     # The pipe takes 64 KB: once a write of more returns, the command is reading.
     done.stdin.write(b" " * 100_000)

@@ -139,7 +139,7 @@ MUTANTS = [
     ),
     Mutant(
         "421 is a refusal of the recipient",
-        DELIVER + "421_at_any_place_defers_and_loses_nobody",
+        TALKS + "chunked_replies_decide_together",
         (
             (
                 DIALOGUE,

@@ -175,8 +175,8 @@ def test_stopped_beside_another_it_keeps_what_it_holds(
     engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed, dice = seeded()
-    monkeypatch.setattr(filling, "SLICE", 100)
-    people = 300  # three slices: the first sender holds two of them
+    monkeypatch.setattr(filling, "SLICE", 400)
+    people = 1_200  # three slices: the first sender holds two of them
     frozen(engine, people)
     watcher = Watcher()
     row = Row("R-06 beside", seed, people, 4, 4, "hold", engine.dialect.name)

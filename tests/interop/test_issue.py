@@ -125,7 +125,7 @@ def refused(engine: Engine, settings: Config, tls: ssl.SSLContext | None, *relay
         send(engine, settings, tls, *relays)
     assert states(engine) == ["pending"] * 7
     assert {row.attempts for row in rows(engine).values()} == {0}
-    reasons = str(told.value).split("; ")
+    reasons = str(told.value).split("; relay ")
     assert len(reasons) == len(relays)
     return reasons
 
