@@ -127,6 +127,7 @@ class Sender:
             told.cancel()
             await self.pool.drain(GRACE_S)
             self.writer.hurry()
+            await asyncio.wait({feeding})  # it may have a slice in its hands that is none of `slices` yet
             results = await asyncio.gather(feeding, showing, tending, *slices, *workers, return_exceptions=True)
         for result in (*results, failure.exception() if failure.done() else None):
             if isinstance(result, Exception):
