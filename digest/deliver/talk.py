@@ -73,6 +73,7 @@ class Talk:
         trouble: Callable[[Trouble], None],
     ) -> None:
         self.over = asyncio.Event()
+        self.error: Exception | None = None  # of ours: whoever waits for the end has to raise it
         self._connection = connection
         self._relay = relay
         self._desk = desk
@@ -94,8 +95,11 @@ class Talk:
         if self._filling:
             return
         self._filling = True
-        while self._may_take() and (work := self._take()) is not None:
-            self._begin(work)
+        try:
+            while self._may_take() and (work := self._take()) is not None:
+                self._begin(work)
+        except Exception as error:
+            self._broke(error)
         self._filling = False
         self._look()
 
@@ -136,6 +140,16 @@ class Talk:
         self._connection.begin(found, partial(self._told, job))
 
     def _told(self, job: _Job, event: Event) -> None:
+        try:
+            self._hear(job, event)
+        except Exception as error:  # the other messages of the connection have their answers to hear
+            self._broke(error)
+
+    def _broke(self, error: Exception) -> None:
+        self.error = self.error or error
+        self.over.set()
+
+    def _hear(self, job: _Job, event: Event) -> None:
         match event:
             case Asks():
                 job.asking = True
