@@ -81,6 +81,7 @@ class Talk:
         self._take = take
         self._trouble = trouble
         self._jobs: set[_Job] = set()
+        self._carried = False  # a message came to its end here
         self._ending = False
         self._filling = False
         self._rest: asyncio.TimerHandle | None = None
@@ -159,10 +160,12 @@ class Talk:
             case Fault():
                 self._failed(job, event)
             case Withdrawn():
+                self._carried = True
                 self._jobs.discard(job)
                 self._desk.dropped(job.work)
                 self.fill()
             case _:
+                self._carried = True
                 self._jobs.discard(job)
                 self._desk.settle(job.work, self._relay, event, job.handed)
                 self.fill()
@@ -183,8 +186,8 @@ class Talk:
     def _failed(self, job: _Job, fault: Fault) -> None:
         self._jobs.discard(job)
         self._desk.back(job.work, job.handed)
-        # A connection that served before may just have reached its end: another is opened, without a pause.
-        if self._connection.usable or not self._connection.served:
+        # A connection that carried something before may just have reached its end: another is opened, without a pause.
+        if self._connection.usable or not self._carried:
             self._trouble(Trouble(fault.why, str(fault.stage or ""), fault.reply))
             self._ending = True
         self._look()
