@@ -214,9 +214,9 @@ class Sender:
     async def _put_off(self, waiting: list[Waiting]) -> None:
         self.turns = max([self.turns, *(one.until for one in waiting if one.paced)])
         await self.writer.do(lambda session: put_off(session, waiting))
-        for slice_id, rows in Counter(one.work.hold.slice_id for one in waiting).items():
-            if pile := self.piles.get(slice_id):
-                pile.gone(rows)
+        for one in waiting:
+            if pile := self._pile(one.work):
+                pile.gone(1)
 
     async def _slice(self, hold: Hold, works: list[Work]) -> None:
         pile = self.piles[hold.slice_id]
