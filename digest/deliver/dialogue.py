@@ -119,7 +119,6 @@ class Dialogue:
 
     def __init__(self, speech: Speech) -> None:
         self.speech = speech
-        self.served = 0  # senders the server has agreed to
         self.ended: str | None = None  # why no more can be said
         self.goodbye = False  # 421 was said: what was asked before it may still be answered
         self._waiting: deque[Transaction] = deque()  # for the ones before them
@@ -286,8 +285,6 @@ class Dialogue:
         if said.digit != 2:
             one.refused.add(stage)
             one.decided = one.decided or Fault(f"{stage} was answered {said.code} {said.text}", stage, said)
-        elif stage is Stage.MAIL:
-            self.served += 1
         self._go_on(one, Stage.RCPT if stage is Stage.MAIL else Stage.MAIL)
 
     def _recipient(self, one: Transaction, said: Reply) -> None:

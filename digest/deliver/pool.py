@@ -93,6 +93,8 @@ class _Line:
             if self._pool.ending.is_set():
                 talk.end()
             await talk.over.wait()
+            if talk.error:
+                raise talk.error
         finally:
             self._talk = None
             await connection.close()

@@ -127,6 +127,7 @@ class Sender:
             told.cancel()
             await self.pool.drain(GRACE_S)
             self.writer.hurry()
+            await asyncio.wait({feeding})  # it may have a slice in its hands that is none of `slices` yet
             results = await asyncio.gather(feeding, showing, tending, *slices, *workers, return_exceptions=True)
         for result in (*results, failure.exception() if failure.done() else None):
             if isinstance(result, Exception):
@@ -213,9 +214,9 @@ class Sender:
     async def _put_off(self, waiting: list[Waiting]) -> None:
         self.turns = max([self.turns, *(one.until for one in waiting if one.paced)])
         await self.writer.do(lambda session: put_off(session, waiting))
-        for slice_id, rows in Counter(one.work.hold.slice_id for one in waiting).items():
-            if pile := self.piles.get(slice_id):
-                pile.gone(rows)
+        for one in waiting:
+            if pile := self._pile(one.work):
+                pile.gone(1)
 
     async def _slice(self, hold: Hold, works: list[Work]) -> None:
         pile = self.piles[hold.slice_id]

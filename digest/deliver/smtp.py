@@ -233,11 +233,6 @@ class Connection:
         """Whether another message can be tried on it."""
         return self._wire.dialogue.ended is None and not self._wire.dialogue.goodbye
 
-    @property
-    def served(self) -> bool:
-        """Whether it has ever taken a sender: then its end is nothing to worry about."""
-        return self._wire.dialogue.served > 0
-
     def envelope(self, mail: str, rcpt: str, message: bytes) -> Transaction | Refused | Deferred:
         """The transaction of a message with CRLF lines, or why this relay can't be given it: nothing is written yet."""
         utf8 = not rcpt.isascii()

@@ -73,6 +73,7 @@ class Talk:
         trouble: Callable[[Trouble], None],
     ) -> None:
         self.over = asyncio.Event()
+        self.error: Exception | None = None  # of ours: whoever waits for the end has to raise it
         self._connection = connection
         self._relay = relay
         self._desk = desk
@@ -80,6 +81,7 @@ class Talk:
         self._take = take
         self._trouble = trouble
         self._jobs: set[_Job] = set()
+        self._carried = False  # a message came to its end here
         self._ending = False
         self._filling = False
         self._rest: asyncio.TimerHandle | None = None
@@ -94,8 +96,11 @@ class Talk:
         if self._filling:
             return
         self._filling = True
-        while self._may_take() and (work := self._take()) is not None:
-            self._begin(work)
+        try:
+            while self._may_take() and (work := self._take()) is not None:
+                self._begin(work)
+        except Exception as error:
+            self._broke(error)
         self._filling = False
         self._look()
 
@@ -136,6 +141,16 @@ class Talk:
         self._connection.begin(found, partial(self._told, job))
 
     def _told(self, job: _Job, event: Event) -> None:
+        try:
+            self._hear(job, event)
+        except Exception as error:  # the other messages of the connection have their answers to hear
+            self._broke(error)
+
+    def _broke(self, error: Exception) -> None:
+        self.error = self.error or error
+        self.over.set()
+
+    def _hear(self, job: _Job, event: Event) -> None:
         match event:
             case Asks():
                 job.asking = True
@@ -145,10 +160,12 @@ class Talk:
             case Fault():
                 self._failed(job, event)
             case Withdrawn():
+                self._carried = True
                 self._jobs.discard(job)
                 self._desk.dropped(job.work)
                 self.fill()
             case _:
+                self._carried = True
                 self._jobs.discard(job)
                 self._desk.settle(job.work, self._relay, event, job.handed)
                 self.fill()
@@ -169,8 +186,8 @@ class Talk:
     def _failed(self, job: _Job, fault: Fault) -> None:
         self._jobs.discard(job)
         self._desk.back(job.work, job.handed)
-        # A connection that served before may just have reached its end: another is opened, without a pause.
-        if self._connection.usable or not self._connection.served:
+        # A connection that carried something before may just have reached its end: another is opened, without a pause.
+        if self._connection.usable or not self._carried:
             self._trouble(Trouble(fault.why, str(fault.stage or ""), fault.reply))
             self._ending = True
         self._look()
