@@ -19,6 +19,7 @@ from sqlmodel import Session
 from digest.errors import ConfigError, DatabaseUnavailable
 
 BUSY_MS = 10_000
+_PEN_BUSY_MS = 1_000  # who holds a pen waits in a loop of their own, which can be told to stop
 _LOG_PAGES = 1_000  # SQLite's own measure of when its log is brought into the file
 _LOG_CHANGES = 5_000  # rows changed by a pen, about as many pages
 
@@ -120,6 +121,7 @@ class Pen:
             return
         if (file := self._file()) is not None:
             file.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+            file.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self._session.close()
         self._connection.close()
         self._session = self._connection = None
@@ -131,6 +133,7 @@ class Pen:
             return
         if self._changes == 0:
             file.execute("PRAGMA wal_autocheckpoint = 0")
+            file.execute(f"PRAGMA busy_timeout = {min(BUSY_MS, _PEN_BUSY_MS)}")
         if not self._changes <= file.total_changes < self._changes + _LOG_CHANGES:
             file.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._changes = file.total_changes

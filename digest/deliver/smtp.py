@@ -319,6 +319,8 @@ async def connect(
     except asyncio.CancelledError:
         client.close()
         raise
+    if transport.is_closing():
+        raise Trouble(f"{relay.host}:{relay.port}: the server hung up after its greeting", "connect")
     extensions = dict(client.esmtp_extensions)
     wire = Wire(transport, best_speech(extensions), timeouts)
     transport.set_protocol(wire)

@@ -43,6 +43,7 @@ class Writer:
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._hurried = threading.Event()
+        self._gone: Exception | None = None  # the database was away when we were in a hurry: nothing is tried any more
         self.failure: asyncio.Future[None] = self._loop.create_future()  # the first error of what was asked with `ask`
         self.commits = 0
 
@@ -108,10 +109,11 @@ class Writer:
 
     def _commit(self, group: list[_Asked]) -> None:
         failing_since = time.monotonic()
-        while (error := self._tried(group)) is not None:
+        while (error := self._gone or self._tried(group)) is not None:
             if isinstance(error, DatabaseUnavailable):
                 if time.monotonic() - failing_since < _PATIENCE and not self._hurried.wait(_PAUSE):
                     continue
+                self._gone = error if self._hurried.is_set() else None
             elif len(group) > 1:  # one bad request fails alone
                 for one in group:
                     self._commit([one])

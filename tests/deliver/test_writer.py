@@ -74,6 +74,25 @@ def test_errors(engine: Engine, numbers: list[int], told: list[int], failure: ty
     assert (came, type(error), ran) == (told, failure, runs)
 
 
+def test_in_a_hurry_a_database_in_trouble_is_tried_once(engine: Engine) -> None:
+    ran = 0
+
+    def away(session: Session) -> None:
+        nonlocal ran
+        ran += 1
+        raise DatabaseUnavailable("gone")
+
+    async def ask() -> None:
+        async with Writer(engine) as writer:
+            writer.hurry()
+            for _ in range(3):
+                with pytest.raises(DatabaseUnavailable):
+                    await writer.do(away)
+
+    asyncio.run(ask())
+    assert ran == 1
+
+
 def test_an_answer_that_is_not_taken_does_not_keep_the_others_from_theirs(engine: Engine) -> None:
     def same(session: Session, numbers: Sequence[int]) -> list[int]:
         return list(numbers)
