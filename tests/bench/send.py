@@ -196,7 +196,7 @@ def prices(arguments: argparse.Namespace) -> str:
         bases: dict[str, str] = {}
 
         def add(kind: str, name: str, variants: int = 1, **how: object) -> None:
-            given = Ours(**{"url": urls[kind], "issue": 0, **how})  # type: ignore[arg-type]
+            given = Ours(**{"url": urls[kind], "issue": 0, "watched": True, **how})  # type: ignore[arg-type]
             contest[name] = lambda: ours(engines[kind], load, given, variants)
             bases[name] = next(iter(other for other in contest if other.startswith(kind)))
 

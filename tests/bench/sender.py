@@ -121,12 +121,13 @@ async def ours(given: dict[str, Any]) -> None:
     shape = {"connections": given["connections"], "window": given["window"]}
     relay = RelayConfig(name="sink", host="127.0.0.1", port=given["port"], security="none", **shape)
     keys = tuple(DkimConfig("review.example", f"s{number}", Path(file)) for number, file in enumerate(given["keys"]))
-    Timed.unhanded, run.Writer = given["unhanded"], Timed  # type: ignore[misc]
+    if given["watched"]:
+        Timed.unhanded, run.Writer = given["unhanded"], Timed  # type: ignore[misc]
     watch = Watch()
     settings = replace(config(relay), dkim=keys)
     told = await run.deliver(engine, settings, LINKS, issue_id=given["issue"], progress=watch.progress)
     waits = sorted(Timed.waits)
-    window = [round(waits[int((len(waits) - 1) * part)] * 1000, 2) for part in (0.5, 0.99, 1)]
+    window = [round(waits[int((len(waits) - 1) * part)] * 1000, 2) for part in (0.5, 0.99, 1) if waits]
     print(watch.told(told.counts["sent"], window_ms=window, ledger=Timed.cpu, commits=Timed.made))
     engine.dispose()
 
