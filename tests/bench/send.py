@@ -276,7 +276,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--tables", type=lambda text: text.split(","), default=TABLES, help=f"of {names}; all")
     parser.add_argument("--runs", type=int, default=3, help="turns of every sender; 3")
     parser.add_argument("--messages", type=int, default=10_000, help="of ours to the sink; 10,000; others send a fifth")
-    parser.add_argument("--delayed", type=int, default=2400, help="of ours, chunked, behind the delay; 2,400")
+    parser.add_argument("--delayed", type=int, default=6000, help="of ours, chunked, behind the delay; 6,000")
     parser.add_argument("--delay", type=int, default=50, help="round trip in milliseconds; 50")
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--octets", type=int, default=60_000)
