@@ -95,6 +95,7 @@ def members(session: Session, list_id: str, after: int, limit: int, *, consented
         select(_person.c.id, _person.c.domain)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
         .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted())
+        .where(_person.c.id > after)  # follows, but PostgreSQL would begin at the first person for every page
         .where(*([] if consented is None else [~_confirmed_after(consented)]))
         .order_by(_place.c.subscriber_id)
         .limit(limit)

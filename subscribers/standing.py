@@ -46,7 +46,7 @@ def listing(
     people, places = table(Subscriber), table(Subscription)
     rows = select(people.c.id, people.c.email, people.c.name, people.c.created_at).where(people.c.id > after)
     if list_id is not None or status is not None:
-        fits = [places.c.subscriber_id == people.c.id]
+        fits = [places.c.subscriber_id == people.c.id, places.c.subscriber_id > after]
         fits += [places.c.list_id == list_id] if list_id is not None else []
         fits += [places.c.status == status] if status is not None else []
         rows = rows.where(select(1).where(*fits).correlate(people).exists())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -76,6 +77,7 @@ def main() -> None:
     with databases(arguments.databases) as urls:
         for kind, url in urls.items():
             opened(url, arguments.people, 60_000).dispose()
+            os.sync()  # the disk is busy with it for minutes otherwise
             said = subprocess.run([sys.executable, __file__, "--fill", url], stdout=subprocess.PIPE, check=True)
             found = json.loads(said.stdout)
             rows.append([kind, *(f"{value:,.0f}" if value > 99 else f"{value:,.1f}" for value in found.values())])

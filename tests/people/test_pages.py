@@ -1,0 +1,69 @@
+"""Reading many people in pages: the last page costs what the first does, or a million people cost a million squared."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import office
+import pytest
+from sqlalchemy import Engine, event, text
+from sqlmodel import Session
+
+from digest import db
+from subscribers import transfer
+from subscribers.audience import members
+from subscribers.standing import listing
+
+PEOPLE, PAGE = 20_000, 2_000
+
+
+def export(session: Session) -> Iterable[object]:
+    return list(transfer._everybody(session, "weekly"))
+
+
+PAGES: dict[str, Callable[[Session], Iterable[object]]] = {
+    "an audience": lambda session: members(session, "weekly", PEOPLE - PAGE, PAGE, consented=0),
+    "an export": export,
+    "a listing": lambda session: listing(session, list_id="weekly", after=PEOPLE - PAGE, limit=PAGE),
+    "a listing by status": lambda session: listing(session, status="confirmed", after=PEOPLE - PAGE, limit=PAGE),
+}
+
+
+@pytest.fixture
+def many(engine: Engine) -> Engine:
+    """A list of many people, whose size the database knows."""
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite reads from where it is told, PostgreSQL from where it thinks best")
+    office.open_office(engine, PEOPLE)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    return engine
+
+
+@pytest.mark.parametrize("what", PAGES)
+def test_a_page_reads_no_more_than_itself_wherever_it_begins(
+    many: Engine, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "CHUNK", PAGE)
+    asked: list[tuple[str, Any]] = []
+
+    def heard(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        if "LIMIT" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(many, "before_cursor_execute", heard)
+    with db.reading(many) as session:
+        assert len(list(PAGES[what](session))) in (PAGE, PEOPLE)
+    event.remove(many, "before_cursor_execute", heard)
+    with many.connect() as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+            assert max(read(plan[0]["Plan"])) <= 3 * PAGE  # when little is left, it may be read at once
+
+
+def read(node: dict[str, Any]) -> Iterator[float]:
+    """Rows that each step of a plan took from a table, in all its turns."""
+    if "Relation Name" in node:
+        removed = node.get("Rows Removed by Filter", 0)
+        yield (node["Actual Rows"] + removed) * node["Actual Loops"]
+    for inner in node.get("Plans", ()):
+        yield from read(inner)
