@@ -108,6 +108,7 @@ _WHY = {
     "pending": "the person has not confirmed",
     "unsubscribed": "the person has unsubscribed",
     "declined": "the person declined",
+    "list-off": "its list is switched off",
 }
 
 

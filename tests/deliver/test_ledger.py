@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from office import address, invite, issue_state, leave, open_office, rows
 from post import AT, config
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from sqlmodel import Session
 
 from digest import db
@@ -21,7 +21,7 @@ from digest.deliver.ledger import MOVES, OPEN, Work
 from digest.deliver.run import enqueue_issue
 from digest.models import Delivery, DeliveryState, Issue, IssueState, table
 from subscribers.audience import Member
-from subscribers.models import Subscriber
+from subscribers.models import MailingList, Subscriber
 
 LATER = AT + timedelta(minutes=5)
 
@@ -255,6 +255,16 @@ def test_who_got_it_is_answered_for_any_address(engine: Engine) -> None:
     }
     with db.reading(engine) as session:
         assert {to: reporting.answer(session, 12, to) for to in expected} == expected
+
+
+def test_who_joined_a_list_that_was_switched_off_since_is_answered_too(engine: Engine) -> None:
+    open_office(engine, 2)
+    enqueue_issue(engine, config(), 12, AT)
+    invite(engine, [(9, "late@example.org")])
+    with db.writing(engine) as session:
+        session.execute(update(table(MailingList)).values(active=False))
+        said = reporting.answer(session, 12, "late@example.org")
+    assert said == "It was not sent to this address: its list is switched off."
 
 
 def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
