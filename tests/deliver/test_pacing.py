@@ -275,6 +275,29 @@ def test_slowed_domains_stay_slowed_for_some_hours(engine: Engine) -> None:
         assert memory.slowed(session, AT) == {}
 
 
+@pytest.mark.parametrize("before", [{}, {GMAIL: Slowed(5.0, 100.0)}], ids=["new", "known"])
+def test_two_senders_keep_a_slowed_domain_at_once(engine: Engine, before: dict[str, Slowed]) -> None:
+    with db.writing(engine) as session:
+        memory.keep_slowed(session, before, [], AT)
+    failed: list[Exception] = []
+
+    def other() -> None:
+        try:
+            with db.writing(engine) as session:
+                memory.keep_slowed(session, {GMAIL: Slowed(7.0, 100.0)}, [], AT)
+        except Exception as error:
+            failed.append(error)
+
+    late = threading.Thread(target=other)
+    with db.writing(engine) as session:
+        memory.keep_slowed(session, {GMAIL: Slowed(6.0, 100.0)}, [], AT)
+        late.start()
+        late.join(0.5)  # it waits for this commit
+    late.join()
+    with db.reading(engine) as session:
+        assert (failed, memory.slowed(session, AT)) == ([], {GMAIL: Slowed(7.0, 100.0)})
+
+
 def test_a_pause_by_hand_takes_effect_while_sending_and_resumes(engine: Engine) -> None:
     open_office(engine, 300)
     with ExitStack() as stack:
@@ -312,6 +335,17 @@ def test_staff_are_told_once_of_what_they_have_to_mend(engine: Engine) -> None:
     assert subject == "Mail is paused: relay box, gmail.com"
     assert "`550 5.7.26 unauthenticated`" in body
     assert "`digest relays resume box --domain gmail.com`" in body
+
+
+def test_staff_who_cannot_be_told_hold_up_nobody(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    def alarm(subject: str, body: str) -> None:
+        raise OSError("no space left")
+
+    open_office(engine, people(40, 20))
+    with Mailbox(gmail_refused("550 5.7.26 unauthenticated")) as box:
+        counts = send(engine, settings(box.relay(), retry_first_s=900), alarm=alarm).counts
+    assert counts["sent"] == 20
+    assert "staff could not be told of it: OSError" in caplog.messages
 
 
 def test_two_senders_share_a_rate(engine: Engine) -> None:

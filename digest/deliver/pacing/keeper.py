@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +14,6 @@ from digest.deliver.pacing.jobs import Jobs
 from digest.deliver.pacing.memory import Key, News, Report
 from digest.deliver.pacing.pace import Slowed
 from digest.deliver.writer import Writer
-from digest.errors import DigestError
 
 Alarm = Callable[[str, str], None]
 log = logging.getLogger(__name__)
@@ -99,9 +97,10 @@ class Keeper:
             self._told.add((key, standing.for_a_person))
             log.warning("%s", sentence(*key, standing))
             if self._alarm and standing.for_a_person:
-                # A notice that can't be written must not end the run: `digest relays list` says the same.
-                with contextlib.suppress(DigestError):
+                try:
                     await asyncio.to_thread(self._alarm, *notice(*key, standing))
+                except Exception as error:  # it must not end the run: `digest relays list` says the same
+                    log.warning("staff could not be told of it: %s", type(error).__name__)
 
     def _heard(self, news: News, now: float) -> bool:
         different = False

@@ -103,12 +103,12 @@ def slowed(session: Session, now: datetime) -> dict[str, Slowed]:
 
 
 def keep_slowed(session: Session, rates: Mapping[str, Slowed], gone: Iterable[str], now: datetime) -> None:
-    """Keep those rates; those `gone` are not slowed any more."""
-    session.execute(delete(_o).where(_o.c.domain.in_([*gone, *rates])))
-    session.add_all(
-        SlowedDomain(domain=name, rate=one.rate, ceiling=one.ceiling, at=now) for name, one in rates.items()
-    )
-    session.flush()
+    """Keep those rates; those `gone` are not slowed any more. Of senders that say so at once, the last one's stand."""
+    session.execute(delete(_o).where(_o.c.domain.in_(list(gone))))
+    for name, one in sorted(rates.items()):
+        values = {"rate": one.rate, "ceiling": one.ceiling, "at": now}
+        insert_missing(session, SlowedDomain, {"domain": name, **values})
+        session.execute(update(_o).where(_o.c.domain == name).values(**values))
 
 
 def pulse(session: Session, sender: str, now: datetime) -> int:
