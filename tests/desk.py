@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from sqlalchemy import update
+
+from digest import db
+from digest.models import Edition, table
 
 ROOT = Path(__file__).parents[1]
 
@@ -219,6 +223,17 @@ class Form(HTMLParser):
         """The form is closed."""
         if tag == "form" and self._inside:
             self._inside = False
+
+
+def back_to_yesterday(url: str) -> bool:
+    """As if the timetable, once it is kept, had been since yesterday, and the machine off for a while."""
+    engine, edition = db.open_engine(url), table(Edition)
+    with db.writing(engine) as session:
+        since = datetime.now(UTC) - timedelta(days=1)
+        kept = edition.c.timetable_since.is_not(None)
+        done = session.execute(update(edition).where(kept).values(timetable_since=since).returning(edition.c.id)).all()
+    engine.dispose()
+    return bool(done)
 
 
 def free_port() -> int:

@@ -10,19 +10,18 @@ from mailbox import Mailbox, read_log
 from pathlib import Path
 
 import pytest
-from desk import Desk, feed, mailbox_process, newsroom, until
+from desk import Desk, back_to_yesterday, feed, mailbox_process, newsroom, until
 from faultrows import FULL, Row, recorded, seeded
 from feedserver import FeedServer
 from office import issue_state, open_office
 from post import config
 from sender_process import Job
 from senders import Senders, filled
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
-from digest import db
 from digest.deliver import filling
 from digest.deliver.run import enqueue_issue
-from digest.models import Edition, IssueState, table
+from digest.models import IssueState
 
 
 @pytest.mark.slow
@@ -92,14 +91,3 @@ def running(desk: Desk, *words: str) -> Iterator[None]:
 
 def states(told: dict[str, list[dict[str, str]]]) -> list[str]:
     return [issue["state"] for issue in told["issues"]]
-
-
-def back_to_yesterday(url: str) -> bool:
-    """As if the timetable, once it is kept, had been since yesterday, and the machine off for a while."""
-    engine, edition = db.open_engine(url), table(Edition)
-    with db.writing(engine) as session:
-        since = datetime.now(UTC) - timedelta(days=1)
-        kept = edition.c.timetable_since.is_not(None)
-        done = session.execute(update(edition).where(kept).values(timetable_since=since).returning(edition.c.id)).all()
-    engine.dispose()
-    return bool(done)

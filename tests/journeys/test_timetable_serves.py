@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk, feed, newsroom, until
+from desk import Desk, back_to_yesterday, feed, newsroom, until
 from feedserver import FeedServer
-from sqlalchemy import update
-
-from digest import db
-from digest.models import Edition, table
 
 EDITION = 'schedule = "{schedule}"\ndraft_h = 1\ntimezone = "UTC"\n\n[staff]\nnotify = ["editor@example.org"]\n'
 PEOPLE = ["ann@example.org", "bob@example.com"]
@@ -77,14 +73,3 @@ def test_a_slot_missed_by_more_than_the_grace_is_held_and_reported(database_url:
         # A person decides: it goes out late.
         assert desk.json("issues", "send", "--yes")["issue"]["state"] == "sent"
         assert readers(box) == PEOPLE
-
-
-def back_to_yesterday(url: str) -> bool:
-    """As if the timetable, once it is kept, had been since yesterday, and the machine off for a while."""
-    engine, edition = db.open_engine(url), table(Edition)
-    with db.writing(engine) as session:
-        since = datetime.now(UTC) - timedelta(days=1)
-        kept = edition.c.timetable_since.is_not(None)
-        done = session.execute(update(edition).where(kept).values(timetable_since=since).returning(edition.c.id)).all()
-    engine.dispose()
-    return bool(done)
