@@ -187,6 +187,10 @@ def _followed(row: Issue, by_state: dict[str, int], following: Following) -> lis
     elif following.last_minute and following.left:
         took = f"{following.last_minute:,} in the last minute"
         lines.append(f"{took}; at this rate the rest takes {clocked(following.remaining_s or 0)}.")
+    elif following.begins_at:
+        begins = f"{following.begins_at:%Y-%m-%d %H:%M:%S} UTC"
+        lines.append(f"It begins at {begins}; until then `digest issues cancel {row.id}` calls all of it back.")
+        lines.append("`digest serve`, `digest worker` or `digest deliver` sends it then.")
     elif row.state == "sending":
         lines.append("None in the last minute; `digest serve`, `digest worker` or `digest deliver` sends.")
     if following.next_retry_at:

@@ -41,6 +41,7 @@ class Following:
     last_minute: int  # taken by relays
     next_retry_at: datetime | None  # the first of those that were put off
     reasons: tuple[Reason, ...]  # the most frequent ones of each state
+    begins_at: datetime | None = None  # until then all of it can be called back; None: it has begun
 
     @property
     def remaining_s(self) -> float | None:
@@ -72,7 +73,14 @@ def follow(session: Session, issue_id: int, now: datetime) -> Following:
             for state in _EXPLAINED
             for row in [row for row in rows if row.state == state][:_REASONS]
         ),
+        begins_at=_begins_at(session, issue_id, now),
     )
+
+
+def _begins_at(session: Session, issue_id: int, now: datetime) -> datetime | None:
+    its = select(func.min(_s.c.due_at), func.max(_s.c.fence)).where(_s.c.issue_id == issue_id)
+    due_at, fence = session.execute(its).one()
+    return due_at if fence == 0 and due_at > now else None
 
 
 def left(session: Session, issue_id: int | None) -> int:

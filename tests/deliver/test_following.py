@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from office import open_office
@@ -9,10 +10,11 @@ from post import AT, config
 from sqlalchemy import Engine, null, update
 
 from digest import db
-from digest.deliver import following
+from digest.cli.outgoing import _followed
+from digest.deliver import following, ledger
 from digest.deliver.following import Following, Reason, follow
 from digest.deliver.run import enqueue_issue
-from digest.models import Delivery, Slice, table
+from digest.models import Delivery, DeliveryState, Issue, Slice, table
 
 _d = table(Delivery)
 
@@ -41,3 +43,17 @@ def test_rate_rest_retry_and_reasons(engine: Engine) -> None:
         Reason("deferred", "mailbox full", 1),
         Reason("held", "no reason was given", 1),
     )
+
+
+def test_until_when_it_can_be_called_back(engine: Engine) -> None:
+    open_office(engine, 3)
+    plan = config()
+    enqueue_issue(engine, replace(plan, mail=replace(plan.mail, undo_s=60)), 12, AT)
+    with db.writing(engine) as session:
+        told = follow(session, 12, AT)
+        said = _followed(session.get_one(Issue, 12), dict.fromkeys(DeliveryState, 0), told)
+        assert follow(session, 12, AT + timedelta(seconds=60)).begins_at is None
+        assert ledger.next_slice(session, "a", AT + timedelta(seconds=60), "resend")
+        assert follow(session, 12, AT).begins_at is None
+    assert told.begins_at == AT + timedelta(seconds=60)
+    assert said[0].endswith("UTC; until then `digest issues cancel 12` calls all of it back.")
