@@ -187,7 +187,7 @@ def _followed(row: Issue, by_state: dict[str, int], following: Following) -> lis
     elif following.last_minute and following.left:
         took = f"{following.last_minute:,} in the last minute"
         lines.append(f"{took}; at this rate the rest takes {clocked(following.remaining_s or 0)}.")
-    elif following.begins_at:
+    elif row.state == "sending" and following.begins_at:
         begins = f"{following.begins_at:%Y-%m-%d %H:%M:%S} UTC"
         lines.append(f"It begins at {begins}; until then `digest issues cancel {row.id}` calls all of it back.")
         lines.append("`digest serve`, `digest worker` or `digest deliver` sends it then.")

@@ -51,9 +51,12 @@ def test_until_when_it_can_be_called_back(engine: Engine) -> None:
     enqueue_issue(engine, replace(plan, mail=replace(plan.mail, undo_s=60)), 12, AT)
     with db.writing(engine) as session:
         told = follow(session, 12, AT)
-        said = _followed(session.get_one(Issue, 12), dict.fromkeys(DeliveryState, 0), told)
+        issue, none = session.get_one(Issue, 12), dict.fromkeys(DeliveryState, 0)
+        said = _followed(issue, none, told)
         assert follow(session, 12, AT + timedelta(seconds=60)).begins_at is None
         assert ledger.next_slice(session, "a", AT + timedelta(seconds=60), "resend")
         assert follow(session, 12, AT).begins_at is None
+        issue.state = "cancelled"
+        assert _followed(issue, none, told) == []
     assert told.begins_at == AT + timedelta(seconds=60)
     assert said[0].endswith("UTC; until then `digest issues cancel 12` calls all of it back.")
