@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench faults clean
+.PHONY: demo test check format bench score faults clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once)"
@@ -30,6 +30,10 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## the send benchmark; the others are in docs/benchmarks.md
 	@$(BIN)/python tests/bench/send.py
+
+score: $(STAMP)  ## how well feeds, pages, stories and sections are judged, on the corpus that DIGEST_CORPUS names
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[score]'
+	@$(BIN)/python tests/score/run.py
 
 faults: $(STAMP)  ## every fault test at full size, hours of it; one table, raw logs below build/
 	@$(BIN)/python tests/faultrows.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import feedscores
+from score import feeds as feedscores
 
 
 def test_third_parties_find_the_same_entries_and_times(corpus: Path) -> None:
