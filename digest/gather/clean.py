@@ -16,6 +16,9 @@ TAGS = {"p", "a", "em", "strong", "b", "i", "ul", "ol", "li", "blockquote", "cod
 DROPPED = {"script", "style", "template", "noscript", "select", "textarea", "button", "audio", "video", "canvas"}
 MAX_HTML = 200_000  # characters of one entry's markup that are looked at
 MAX_DEPTH = 100  # an HTML parser's cost grows with the square of the depth
+MAX_WORK = 500_000  # open elements, summed over all tags: a parser may open each of them again at each tag
+JOINERS = "\u200d\ufe0f"  # within one grapheme as marks are
+MAX_MARKS = 8  # of one letter; to bring more of them in order costs the square of their number
 _ROUNDS = 6  # until another cleaning changes nothing; two do for honest markup
 
 _BLOCK = re.compile(r"<(?=/?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|dt|dd|blockquote|figure|figcaption|hr)\b)", re.I)
@@ -25,8 +28,12 @@ _CONTROL = re.compile(
 _SPACE = re.compile(r"\s+")
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
-_UNNESTED = {"p", "li", "br", "img", "hr", "dt", "dd", "input", "source", "wbr", "col", "meta", "link"}
-_ELEMENT = re.compile(r"</?([A-Za-z][A-Za-z0-9:._-]*)[^<>]*>")
+# HTML closes these by itself, or they hold nothing.
+_CLOSING = """
+p br li dt dd td th tr thead tbody tfoot option img hr input source wbr col meta link param area embed
+"""
+_UNNESTED = frozenset(_CLOSING.split())
+_ELEMENT = re.compile(r"</?([A-Za-z][A-Za-z0-9:._-]*+)[^<>]*+>")
 # The elements of HTML; a cleaner drops all that is inside any other, though its words are text.
 _NAMES = """
 a abbr acronym address area article aside audio b base bdi bdo big blockquote body br button canvas caption center
@@ -90,39 +97,69 @@ def plain_text(text: str, limit: int | None = None) -> str:
             break
         text = _REFERENCE.sub(lambda found: html.unescape(found[0]), text)
     text = text.encode("utf-8", "ignore").decode()  # lone surrogates are no text
-    text = _SPACE.sub(" ", unicodedata.normalize("NFC", _CONTROL.sub(_blank, text))).strip()
+    text = _SPACE.sub(" ", _composed(_CONTROL.sub(_blank, text))).strip()
     return shorten(text, limit) if limit else text
 
 
 def shorten(text: str, limit: int) -> str:
     """At most `limit` graphemes (a letter with its marks, eight at most); cut after a word if one ends near."""
+    if not _has_marks(text[: limit + 1]):
+        return text if len(text) <= limit else _cut(text[:limit])
     kept: list[str] = []
     graphemes = marks = 0
     for character in text:
-        if unicodedata.combining(character) or character in "\u200d\ufe0f":
+        if unicodedata.combining(character) or character in JOINERS:
             marks += 1
-            if marks <= 8:
+            if marks <= MAX_MARKS:
                 kept.append(character)
             continue
         if graphemes == limit:
-            cut = "".join(kept)[:-1]
-            at = cut.rfind(" ", max(len(cut) - 30, 0))
-            return (cut[:at] if at > 0 else cut).rstrip(" ,;:-") + "…"
+            return _cut("".join(kept))
         graphemes, marks = graphemes + 1, 0
         kept.append(character)
     return "".join(kept)
 
 
-def _depth(markup: str) -> int:
-    """How deep its elements nest at most, those aside that HTML closes by itself."""
-    depth = deepest = 0
+def _has_marks(text: str) -> bool:
+    return not text.isascii() and (any(map(unicodedata.combining, text)) or any(map(text.__contains__, JOINERS)))
+
+
+def _cut(text: str) -> str:
+    """`text` with an ellipsis in place of its last letter, or of the word that it was cut in."""
+    text = text[:-1]
+    at = text.rfind(" ", max(len(text) - 30, 0))
+    return (text[:at] if at > 0 else text).rstrip(" ,;:-") + "…"
+
+
+def _composed(text: str) -> str:
+    """`text` in normal form C; of a letter's marks, only the first are kept where that is needed to end in time."""
+    if not _has_marks(text):
+        return text
+    if len(text) > 64 * MAX_MARKS:
+        text = shorten(text, len(text))
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_twisted(markup: str) -> bool:
+    """Whether its elements nest too deep, or so many stay open that a parser would not end in time.
+
+    Those that HTML closes by itself don't count; one that is closed under another name stays open.
+    """
     if markup.count("<") <= MAX_DEPTH:
-        return 0
-    for close, name in _TAG.findall(markup):
-        if name.lower() not in _UNNESTED:
-            depth = max(depth - 1, 0) if close else depth + 1
-            deepest = max(deepest, depth)
-    return deepest
+        return False
+    depth = work = 0
+    opened: dict[str, int] = {}
+    for close, written in _TAG.findall(markup):
+        name = written.lower()
+        if name not in _UNNESTED:
+            if not close:
+                depth, opened[name] = depth + 1, opened.get(name, 0) + 1
+                if depth > MAX_DEPTH:
+                    return True
+            elif opened.get(name):
+                depth, opened[name] = depth - 1, opened[name] - 1
+        work += depth
+    return work > MAX_WORK
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -130,6 +167,6 @@ def _blank(found: re.Match[str]) -> str:
 
 
 def _flat(markup: str) -> str:
-    """`markup` cut to what is looked at, and without any elements if they nest too deep."""
+    """`markup` cut to what is looked at, and without any elements where a parser would not end in time."""
     markup = _ELEMENT.sub(lambda tag: tag[0] if tag[1].lower() in _HTML else "", markup[:MAX_HTML])
-    return html.escape(html.unescape(_ANY_TAG.sub(" ", markup))) if _depth(markup) > MAX_DEPTH else markup
+    return html.escape(html.unescape(_ANY_TAG.sub(" ", markup))) if _is_twisted(markup) else markup

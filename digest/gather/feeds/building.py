@@ -49,15 +49,16 @@ class Raw:
     language: str | None = None
 
 
-def build(raw: Raw) -> Entry:
-    """The entry, cleaned; every text is bounded."""
+def build(raw: Raw, most: int) -> Entry:
+    """The entry, cleaned; every text is bounded, and no more than `most` characters of its markup are looked at."""
+    summary, content = raw.summary[:most], raw.content[:most]
     url = _address(raw)
     title = plain_text(markup_text(raw.title) if raw.title_is_markup else raw.title, MAX_TITLE)
     categories = tuple(dict.fromkeys(filter(None, (plain_text(text, 120) for text in raw.categories))))[:MAX_CATEGORIES]
     title, kind, section = kicker(title, categories)
-    summary_html = safe_html(raw.summary or raw.content, raw.base)
-    text = markup_text(raw.content or raw.summary)
-    image = raw.image or pictures.in_content(raw.content, raw.base) or pictures.in_content(raw.summary, raw.base)
+    summary_html = safe_html(summary or content, raw.base)
+    text = markup_text(content or summary)
+    image = raw.image or pictures.in_content(content, raw.base) or pictures.in_content(summary, raw.base)
     return Entry(
         id=_name(raw.id) or url or _fallback_id(title, raw.published),
         url=url,

@@ -10,7 +10,7 @@ from digest.gather.clean import plain_text
 from digest.gather.entries import Feed
 from digest.gather.feeds import pictures, times
 from digest.gather.feeds.building import MAX_URL, Raw, build, language
-from digest.gather.feeds.caps import MAX_CHARACTERS, MAX_ENTRIES
+from digest.gather.feeds.caps import MAX_CHARACTERS, MAX_ENTRIES, MAX_ENTRY, share
 from digest.gather.urls import resolve, web
 
 
@@ -19,7 +19,8 @@ def parse_json(text: str, base: str) -> Feed:
     if len(text) > MAX_CHARACTERS:
         return Feed("", problems=(f"refused: larger than {MAX_CHARACTERS:,} characters",))
     try:
-        document = json.loads(text, strict=False)
+        # Numbers stay as they are written: an id is one, and a long one would cost the square of its digits.
+        document = json.loads(text, strict=False, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError) as error:
         return Feed("", problems=(f"expected a feed, got JSON that can't be read: {error}"[:300],))
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
@@ -32,7 +33,9 @@ def parse_json(text: str, base: str) -> Feed:
         problems.append(f"only the first {MAX_ENTRIES:,} of {len(items):,} entries were read")
     base = base or _text(document.get("feed_url")) or _text(document.get("home_page_url"))
     spoken = _text(document.get("language")) or None
-    entries = tuple(build(_raw(item, document, base, spoken)) for item in items[:MAX_ENTRIES])
+    items = [item for number, item in enumerate(items[:MAX_ENTRIES], 1) if _is_light(item, number, problems)]
+    most = share(len(items))
+    entries = tuple(build(_raw(item, document, base, spoken), most) for item in items)
     kind = "json1" if _text(document.get("version")).endswith("/1") else "json11"
     return Feed(
         kind,
@@ -45,9 +48,17 @@ def parse_json(text: str, base: str) -> Feed:
     )
 
 
+def _is_light(item: dict[str, Any], number: int, problems: list[str]) -> bool:
+    """Whether the item is as long as one may be; where not, it is told."""
+    light = sum(len(value) for value in item.values() if isinstance(value, str)) <= MAX_ENTRY
+    if not light:
+        problems.append(f"entry {number} was dropped: it is longer than {MAX_ENTRY:,} characters")
+    return light
+
+
 def _next(document: dict[str, Any], base: str) -> str | None:
     written = document.get("next_url")
-    found = web(resolve(base, written)) if isinstance(written, str) and written else ""
+    found = web(resolve(base, written)) if isinstance(written, str) and not written.isdigit() else ""
     return found if found and found != base and len(found) <= MAX_URL else None
 
 
@@ -97,7 +108,5 @@ def _list(value: object) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    """A string, or a number as one (ids are coerced); anything else is no text."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    return str(value)
+    """A string, or a number as it is written (ids are coerced); anything else is no text."""
+    return value if isinstance(value, str) else ""

@@ -6,6 +6,7 @@ import io
 import re
 import xml.sax
 import xml.sax.handler
+import xml.sax.saxutils
 import xml.sax.xmlreader
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ class Parsed:
     feed: dict[str, Any]
     entries: list[dict[str, Any]]
     problems: list[str] = field(default_factory=list)
+    refused: bool = False  # nothing of it was read
 
 
 class _Capped:
@@ -45,15 +47,34 @@ class _Capped:
         self.elements += 1
         if self.elements > caps.MAX_ELEMENTS:
             raise TooMuch(f"it has more than {caps.MAX_ELEMENTS:,} elements")
-        if self.strict and self.depth > caps.MAX_DEPTH:
+        if self.depth > caps.MAX_DEPTH and not self.incontent:
             raise TooMuch(f"its elements are nested deeper than {caps.MAX_DEPTH}")
         self._above().unknown_starttag(tag, attrs)
 
     def handle_entityref(self: Any, ref: str) -> None:
+        self._count_reference()
+        self._above().handle_entityref(ref)
+
+    def handle_charref(self: Any, ref: str) -> None:
+        self._count_reference()
+        self._above().handle_charref(ref)
+
+    def handle_data(self: Any, text: str, escape: int = 1) -> None:
+        # As feedparser's, without its dictionary's slow look-up for each line of text.
+        if self.elementstack:
+            xhtml = escape and dict.get(self.contentparams, "type") == "application/xhtml+xml"
+            self.elementstack[-1][2].append(xml.sax.saxutils.escape(text) if xhtml else text)
+
+    def _count_reference(self: Any) -> None:
         self.references += 1
         if self.references > caps.MAX_REFERENCES:
             raise TooMuch(f"it has more than {caps.MAX_REFERENCES:,} references")
-        self._above().handle_entityref(ref)
+
+    def _sync_author_detail(self: Any, key: str = "author") -> None:
+        context = self._get_context()
+        if isinstance(written := dict.get(context, key), str):
+            context[key] = written[: caps.MAX_AUTHOR]
+        self._above()._sync_author_detail(key)
 
     def track_namespace(self: Any, prefix: str | None, uri: str) -> None:
         if len(self.namespaces_in_use) > caps.MAX_NAMESPACES:
@@ -61,7 +82,8 @@ class _Capped:
         self._above().track_namespace(prefix, uri)
 
     def _add_tag(self: Any, term: str, scheme: str | None, label: str | None) -> None:
-        if len(self._get_context().get("tags") or ()) < caps.MAX_TAGS:
+        tags = dict.setdefault(self._get_context(), "tags", [])
+        if len(tags) < caps.MAX_TAGS and (term or scheme or label):
             self._above()._add_tag(term, scheme, label)
 
     def resolve_uri(self: Any, uri: str) -> str:
@@ -72,6 +94,15 @@ class _Capped:
         # The text of RSS's link is the address; feedparser would take an attribute that only looks like one.
         attrs.pop("uri", None)
         self._above()._start_link(attrs)
+
+    def _end_source(self: Any) -> None:
+        # As feedparser's, which would copy all that any source of the entry said, deeply, for each of them.
+        self.insource = 0
+        name = self.pop("source")
+        if name:
+            self.sourcedata["title"] = name
+        self._get_context()["source"] = dict(self.sourcedata)
+        self.sourcedata.clear()
 
     def _picture(self: Any, attrs: dict[str, str]) -> None:
         if self.inentry and not self.insource:
@@ -127,12 +158,12 @@ class _Capped:
     _start_entry = _start_item
 
 
-def _reader(name: str, parent: Any, strict: bool) -> Any:
-    return type(name, (_Capped, parent), {"strict": strict, "resolve_relative_uris": False, "sanitize_html": False})
+def _reader(name: str, parent: Any) -> Any:
+    return type(name, (_Capped, parent), {"resolve_relative_uris": False, "sanitize_html": False})
 
 
-_Strict = _reader("_Strict", StrictFeedParser, strict=True)
-_Loose = _reader("_Loose", LooseFeedParser, strict=False)
+_Strict = _reader("_Strict", StrictFeedParser)
+_Loose = _reader("_Loose", LooseFeedParser)
 
 
 def parse_markup(text: str, base: str) -> Parsed:
@@ -142,7 +173,7 @@ def parse_markup(text: str, base: str) -> Parsed:
     try:
         text = limited(_CONTROL.sub("", _DECLARATION.sub("", text).lstrip()), problems)
     except TooMuch as error:
-        return Parsed("", {}, [], [f"refused: {error}"])
+        return Parsed("", {}, [], [f"refused: {error}"], refused=True)
     version, data, entities = replace_doctype(text.encode())
     reader = _Strict(base, None, "utf-8")
     try:

@@ -10,6 +10,7 @@ from digest.gather.clean import markup_text, plain_text
 from digest.gather.entries import Feed, Image
 from digest.gather.feeds import pictures, times
 from digest.gather.feeds.building import Raw, build, language
+from digest.gather.feeds.caps import share
 from digest.gather.feeds.charset import decode
 from digest.gather.feeds.jsonfeed import parse_json
 from digest.gather.feeds.markup import parse_markup
@@ -34,9 +35,10 @@ def parse(body: bytes, *, url: str = "", content_type: str | None = None) -> Fee
     base = url or _plain(feed, "link")
     spoken = _plain(feed, "language") or None
     dated = not parsed.version.startswith("atom1")
-    entries = tuple(build(_raw(entry, base, spoken, dated=dated)) for entry in parsed.entries)
+    most = share(len(parsed.entries))
+    entries = tuple(build(_raw(entry, base, spoken, dated=dated), most) for entry in parsed.entries)
     kind = parsed.version or ("unknown" if entries else "")
-    problems = tuple(parsed.problems) if kind else (*_instead(beginning), *parsed.problems)
+    problems = tuple(parsed.problems) if kind or parsed.refused else (*_instead(beginning), *parsed.problems)
     asked = wishes(feed)
     return Feed(
         kind,
