@@ -16,9 +16,11 @@ _TRACKING = re.compile(
     | msclkid | twclid | ttclid | yclid | ysclid | li_fat_id | epik | rb_clickid | wickedid | srsltid | irclickid
     | _openstat | mkt_tok | hmb_(?:campaign|medium|source) | cmpid | cmp | os_ehash | __twitter_impression
     | mc_(?:cid|eid|tc) | [a-z]?mc | wt_?z?mc | wtrid | oly_(?:anon|enc)_id | s_cid | ncid | icid | ito | smid
-    | sr_share | vero_(?:conv|id) | _hs(?:enc|mi) | __hs(?:tc|sc|fp) | hsctatracking | piwik_[a-z]+ | pk_[a-z]+
+    | sr_share | vero_(?:conv|id) | __s | ml_subscriber(?:_hash)?
+    | _hs(?:enc|mi) | __hs(?:tc|sc|fp) | hsctatracking | piwik_[a-z]+ | pk_[a-z]+
     | mtm_[a-z]+ | vn (?:_[a-z]*)+ | tracking_source | ceneo_spo | echobox | spm | trk(?:campaign|info)? | mbid | cvid
-    | at_[a-z_]+ | ns_(?:mchannel|source|campaign|linkname|fee) | ref_(?:src|url)? | referrer | campaign_id | guccounter
+    | at_[a-z_]+ | ns_(?:mchannel|source|campaign|linkname|fee) | ref (?:_(?:src|url)?)?
+    | referrer | campaign_id | guccounter
     | guce_referrer(?:_sig)? | sc_(?:campaign|channel|content|medium|outcome|geo|country) | amp
     ) $""",
 )
@@ -59,8 +61,9 @@ def host(url: str) -> str:
 def canonical_url(url: str) -> str:
     """The one name of the page at `url`: an identity, not an address to fetch.
 
-    Tracking parameters, fragment, `www.`, AMP forms, trailing slash, `index.html` and the difference of http and
-    https are gone; what is left of the parameters is sorted by name. One that is not http or https stays as it is.
+    Tracking parameters, fragment (but for a page's route, `#!` or `#/`), `www.`, AMP forms, trailing slash,
+    `index.html` and the difference of http and https are gone; what is left of the parameters is sorted by name. One
+    that is not http or https stays as it is.
     """
     try:
         parsed = ada_url.URL(url)
@@ -72,8 +75,9 @@ def canonical_url(url: str) -> str:
     if name:
         return canonical_url(name)
     port = f":{parsed.port}" if parsed.port else ""
-    hostname = re.sub(r"^(?:(?:www\d?|amp|m)\.)(?=[^.]+\.)", "", str(parsed.hostname).rstrip("."))
-    return _bounded(f"https://{hostname}{port}{_path(str(parsed.pathname))}{_query(str(parsed.search))}")
+    hostname = re.sub(r"^(?:(?:www\d?|amp|m)\.)+(?=[^.]+\.)", "", str(parsed.hostname).rstrip("."))
+    place = f"{_path(str(parsed.pathname))}{_query(str(parsed.search))}{_route(str(parsed.hash))}"
+    return _bounded(f"https://{hostname}{port}{place}")
 
 
 def _bounded(name: str) -> str:
@@ -93,11 +97,17 @@ def _without_amp_cache(hostname: str, path: str) -> str:
 
 
 def _path(path: str) -> str:
-    path = re.sub(r"/{2,}", "/", path)
-    path = re.sub(r"(?:/amp(?:\.html)?|\.amp(?:\.html)?)/?$", "", path)
+    path = re.sub(r"/{2,}", "/", path).rstrip("/")
+    path = re.sub(r"(?:/amp(?:\.html)?|\.amp)/?$", "", path)
+    path = re.sub(r"\.amp(\.html?)$", r"\1", path)
     path = re.sub(r"^/amp(?=/)", "", path)
     path = re.sub(r"/(?:index|default)\.(?:html?|php|aspx?)$", "", path)
     return path.rstrip("/") or "/"
+
+
+def _route(fragment: str) -> str:
+    """The fragment where it names the page, as old applications have it, and not a place in it."""
+    return fragment if fragment.startswith(("#!", "#/")) else ""
 
 
 def _query(search: str) -> str:

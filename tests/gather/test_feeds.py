@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import tarfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import hostilefeeds
 import pytest
@@ -53,6 +49,13 @@ def test_the_model_magazine_has_a_place_for_everything() -> None:
         ("Jane Doe (The Conversation)", [Byline("Jane Doe", "The Conversation")]),
         ("Jane Doe | Quincy Institute", [Byline("Jane Doe", "Quincy Institute")]),
         ("Jane Doe, Ph.D.", [Byline("Jane Doe, Ph.D.")]),
+        ("Dan Doe Defence and security editor", [Byline("Dan Doe Defence and security editor")]),
+        ("Doe, Jane", [Byline("Jane Doe")]),
+        ("DOE, J., Roe, A. B., Poe, C.", [Byline("J. DOE"), Byline("A. B. Roe"), Byline("C. Poe")]),
+        ("AFP, Reuters", [Byline("AFP, Reuters")]),
+        ("News GmbH &amp; Co KG", [Byline("News GmbH & Co KG")]),
+        ("Jane Doe)", [Byline("Jane Doe")]),
+        ("No reply news.test", []),
         ("Smith, Jones and Partners", [Byline("Smith, Jones and Partners")]),
         ("admin", []),
         ("noreply@news.test", []),
@@ -103,6 +106,11 @@ def test_kickers(item: str, kind: str | None, section: str | None, title: str) -
             Image("https://a.test/b.png", "", "Ann Lee"),
         ),
         ("<media:content url='javascript:x' medium='image'/>", None),
+        ("<media:content url='https://1.gravatar.com/avatar/a795?s=96' medium='image'/>", None),
+        (
+            "<description>&lt;img src='https://a.test/twitter_icon.png'&gt;&lt;img src='/b.png'&gt;</description>",
+            Image("https://news.test/b.png"),
+        ),
     ],
 )  # fmt: skip
 def test_images(item: str, image: Image | None) -> None:
@@ -123,6 +131,33 @@ def test_atom_prefers_its_own_words() -> None:
     assert (entry.published, entry.updated) == (None, datetime(2026, 11, 20, 9, 0, tzinfo=UTC))
     assert [byline.name for byline in entry.bylines] == ["Jane Doe", "John Roe"]
     assert (entry.summary_html, entry.dek) == ("1 &lt; 2", "1 < 2")
+
+
+def test_an_atom_entry_has_the_authors_of_its_source_or_its_feed() -> None:
+    feed = parse(
+        b"""<feed xmlns="http://www.w3.org/2005/Atom"><title>N</title><author><name>Jane Doe</name></author>
+        <entry><id>1</id><title>a</title></entry>
+        <entry><id>2</id><title>b</title>
+        <source><title>Other</title><author><name>Ann Lee</name></author></source></entry>
+        <entry><id>3</id><title>c</title><author><name>John Roe</name></author></entry></feed>""",
+    )
+    people = {entry.title: [byline.name for byline in entry.bylines] for entry in feed.entries}
+    assert people == {"a": ["Jane Doe"], "b": ["Ann Lee"], "c": ["John Roe"]}
+
+
+def test_a_text_may_have_a_base_of_its_own() -> None:
+    feed = parse(
+        b"""<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://news.test/"><entry><id>1</id><title>a</title>
+        <link href="1.html"/><content type="html" xml:base="https://cdn.test/x/">&lt;a href='2'>&lt;img src='i.png'>
+        </content></entry></feed>""",
+    )
+    (entry,) = feed.entries
+    assert (entry.url, entry.image) == ("https://news.test/1.html", Image("https://cdn.test/x/i.png"))
+    assert 'href="https://cdn.test/x/2"' in entry.summary_html
+
+
+def test_markup_in_a_plain_element_leaves_its_words() -> None:
+    assert rss("<title>x</title><category><p>Europe</p></category><guid><b>7</b></guid>").categories == ("Europe",)
 
 
 def test_json_feed() -> None:
@@ -215,38 +250,6 @@ def test_numbers_for_ids_are_taken_as_they_are_written(identity: str) -> None:
     assert entry.id == identity.strip('"')
 
 
-def real(corpus: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted((corpus / "feeds" / "real").iterdir()):
-        yield path.name, path.read_bytes()
-    for path in sorted((corpus / "feeds" / "hostile_xml").iterdir()):
-        yield path.name, path.read_bytes()
-
-
-def test_no_real_feed_nor_its_first_half_fails(corpus: Path) -> None:
-    for _, body in real(corpus):
-        parse(body)
-        parse(body[: len(body) // 2])
-
-
-def test_no_script_survives_the_sanitiser_set(corpus: Path) -> None:
-    with tarfile.open(corpus / "feeds" / "feedparser-tests.tar.gz") as tests:
-        for member in tests:
-            opened = tests.extractfile(member) if "/sanitize/" in member.name and member.isfile() else None
-            for entry in parse(opened.read()).entries if opened else ():
-                low = entry.summary_html.lower()
-                assert not any(
-                    word in low for word in ("<script", "<style", "<form", "<iframe", 'href="javascript', 'href="data')
-                )
-
-
-def test_counts_agree_with_the_reference(corpus: Path) -> None:
-    told = json.loads(gzip.decompress((corpus / "feeds" / "reference_feedparser.json.gz").read_bytes()))
-    counts = [
-        (name, len(parse(body).entries), told[name]["n"]) for name, body in real(corpus) if told.get(name, {}).get("n")
-    ]
-    assert len([name for name, ours, theirs in counts if ours != theirs]) <= 0.01 * len(counts)
-
-
 @pytest.mark.parametrize(
     ("written", "instant"),
     [
@@ -254,6 +257,15 @@ def test_counts_agree_with_the_reference(corpus: Path) -> None:
         pytest.param("lun., 3 févr. 2025 10:00:00 GMT", "2025-02-03T10:00:00Z", id="French, abbreviated"),
         pytest.param("Mi, 5 März 2025 10:00 +0100", "2025-03-05T09:00:00Z", id="German, no seconds"),
         pytest.param("sáb, 9 ago 2025 08:00:00 -0300", "2025-08-09T11:00:00Z", id="Spanish"),
+        pytest.param("Thu, 19 Nov 2026 08:00:00 CET", "2026-11-19T07:00:00Z", id="a zone's name"),
+        pytest.param("Thu, 19 Nov 2026 08:00:00 EST", "2026-11-19T13:00:00Z", id="a zone's name that RFC 822 has"),
+        pytest.param("Thu, 19 Nov 2026 08:00:00 XYZ", "2026-11-19T08:00:00Z", id="a zone that nobody knows"),
+        pytest.param("Thu, 19 Nov 2026 08:00:00 GMT+1", "2026-11-19T07:00:00Z", id="an offset from GMT"),
+        pytest.param("Thu, 19 Nov 2026 08:00:00 UTC-05:30", "2026-11-19T13:30:00Z", id="an offset from UTC"),
+        pytest.param("Thursday, November 19, 2026 12:30 a.m. CEST", "2026-11-18T22:30:00Z", id="as Americans write"),
+        pytest.param("19.11.2026 8:00", "2026-11-19T08:00:00Z", id="as Germans write"),
+        pytest.param("1795075200", "2026-11-19T08:00:00Z", id="seconds since 1970"),
+        pytest.param("31.31.2026", None, id="no such month"),
         pytest.param("mar, 99 nov 2022 00:38:15", None, id="no such day"),
     ],
 )

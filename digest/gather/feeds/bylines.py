@@ -13,7 +13,7 @@ MAX_NAME = 120
 
 _BY = re.compile(r"^(?:(?:written|reported|posted)\s+)?by[:\s]\s*", re.I)
 _SEPARATOR = re.compile(
-    r"\s*(?:;|,(?!\s*(?:Jr|Sr|II|III|IV|Ph\.?D|M\.?D|Esq|MBA|MP|Inc|Ltd|LLC)\b\.?)|&|/|\band\b)\s+", re.I
+    r"\s*(?:;|,(?!\s*(?:Jr|Sr|II|III|IV|Ph\.?D|M\.?D|Esq|MBA|MP|Inc|Ltd|LLC)\b\.?)|&(?!\s*Co\b)|/|\band\b)\s+", re.I
 )
 _ORGANISATION = re.compile(r"^(?P<name>[^()|]+?)\s*(?:\((?P<in_brackets>[^()]+)\)|\|\s*(?P<after_bar>[^|]+))$")
 _ADDRESS = re.compile(r"[^\s<>()@]+@[^\s<>()@]+")
@@ -34,6 +34,10 @@ _PERMISSION = re.compile(
     r"\b(?:re)?published\s+with\s+(?:the\s+)?(?:kind\s+)?permission\s+(?:of|from|by)\s+(?P<who>[A-Z][^.;:,()\n]{1,60})",
 )
 _AS_NAMES = re.compile(r"^[^\d@]{2,60}$")
+_IN_WORDS = re.compile(r"[a-z]+(?:\s[a-z]+)*$")  # "security editor" is no name, "Ludwig van" might begin one
+_NO_REPLY = re.compile(r"^(?:no|do\s?not)[\s_-]*reply\b", re.I)
+_INVERTED = re.compile(r"(?P<last>[^\W\d_][^\s,]+),\s*(?P<first>[^\W\d_][^\s,.]+)$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.[\s-]?){1,4}$")
 
 
 def bylines(written: Iterable[str], text: str = "") -> tuple[Byline, ...]:
@@ -63,19 +67,35 @@ def _people(field: str) -> Iterable[Byline]:
     if whole and _ADDRESS.fullmatch(whole["name"].strip()):
         text, whole = whole["in_brackets"] or whole["after_bar"], None  # address (Name)
     text = _ADDRESS.sub("", text).replace("<>", "").replace("()", "").strip()
+    if "(" not in text:
+        text = text.rstrip(") ")
     organisation = ""
     whole = _ORGANISATION.match(text)
     if whole:
         text, organisation = whole["name"], (whole["in_brackets"] or whole["after_bar"]).strip()
     for name in _names(text):
-        if name.casefold() not in _NOBODY:
+        if name.casefold() not in _NOBODY and not _NO_REPLY.match(name):
             yield Byline(name[:MAX_NAME], organisation[:MAX_NAME])
 
 
 def _names(text: str) -> list[str]:
     """The names in `text`; not split where a part is no name of at least two words ("Smith, Jones and Partners")."""
+    turned = _turned(text)
+    if turned:
+        return turned
     parts = [part.strip(" ,;") for part in _SEPARATOR.split(text)]
     parts = [part for part in parts if part]
-    if len(parts) > 1 and all(" " in part and _AS_NAMES.match(part) for part in parts):
+    if len(parts) > 1 and all(" " in part and _AS_NAMES.match(part) and not _IN_WORDS.match(part) for part in parts):
         return parts
     return [text.strip(" ,;")]
+
+
+def _turned(text: str) -> list[str]:
+    """Names that are written last name first: "Doe, Jane", "DOE, J., ROE, A."; nothing where they are not."""
+    one = _INVERTED.match(text)
+    if one and not one["last"].isupper() and not one["first"].isupper() and one["first"][0].isupper():
+        return [f"{one['first']} {one['last']}"]
+    parts = [part.strip() for part in text.rstrip(" ,;").split(",")]
+    if len(parts) % 2 or not all(map(_INITIALS.match, parts[1::2])):
+        return []
+    return [f"{first} {last}" for last, first in zip(parts[::2], parts[1::2], strict=True)]

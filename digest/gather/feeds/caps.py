@@ -7,7 +7,7 @@ import re
 MAX_CHARACTERS = 25_000_000
 MAX_ENTRIES = 2_000
 MAX_ENTRY = 1_000_000  # characters of one entry as it is written
-MAX_MARKUP = 6_000_000  # characters of all entries' texts together that are cleaned
+MAX_MARKUP = 4_000_000  # characters of all entries' texts together that are cleaned
 MIN_MARKUP = 2_000  # of them for each entry, however many there are
 MAX_ELEMENTS = 100_000
 MAX_DEPTH = 200

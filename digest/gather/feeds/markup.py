@@ -20,6 +20,8 @@ from digest.gather.urls import is_absolute, resolve
 
 _DECLARATION = re.compile(r"^\s*<\?xml\b[^>]{0,1000}\?>")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_NAKED = frozenset(("p", "b", "i", "em", "strong", "span", "u", "small", "br"))
+_PLAIN_WORDS = frozenset(("category", "author", "name", "published", "updated", "id", "language"))
 
 
 @dataclass
@@ -49,7 +51,21 @@ class _Capped:
             raise TooMuch(f"it has more than {caps.MAX_ELEMENTS:,} elements")
         if self.depth > caps.MAX_DEPTH and not self.incontent:
             raise TooMuch(f"its elements are nested deeper than {caps.MAX_DEPTH}")
-        self._above().unknown_starttag(tag, attrs)
+        if not self._is_naked(tag):
+            self._above().unknown_starttag(tag, attrs)
+
+    def unknown_endtag(self: Any, tag: str) -> None:
+        if not self._is_naked(tag):
+            self._above().unknown_endtag(tag)
+
+    def _is_naked(self: Any, tag: str) -> bool:
+        """Markup, not escaped, in an element that holds plain words: only its words count."""
+        return (
+            tag in _NAKED
+            and not self.incontent
+            and bool(self.elementstack)
+            and self.elementstack[-1][0] in _PLAIN_WORDS
+        )
 
     def handle_entityref(self: Any, ref: str) -> None:
         self._count_reference()

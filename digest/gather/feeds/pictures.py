@@ -22,6 +22,13 @@ _COUNTERS = (
     "feeds.feedburner.com", "feedsportal.com", "doubleclick.net", "stats.wordpress.com", "pixel.wp.com", "feedads.",
     "scorecardresearch.com", "google-analytics.com", "quantserve.com", "s.w.org", "counter.theconversation.com",
 )  # fmt: skip
+# What is no picture of the article: buttons of networks, faces that a blog keeps for its authors.
+_BUTTON = re.compile(
+    r"[/_-](?:twitter|facebook|linkedin|pinterest|whatsapp|reddit|google|email|share|rss|feed)[_-]?"
+    r"(?:icon|logo|button|share)?(?:[_-](?:icon|logo|button|large|small|\d+))*\.(?:png|gif|jpe?g|svg|webp)$|"
+    r"gravatar\.com/avatar/",
+    re.I,
+)
 _CREDIT = re.compile(
     r"(?:\b(?:photo|image|picture|foto)\b\s*(?:credit|courtesy|by|via)?|\b(?:credit|courtesy)|©|\(c\))[:\s]\s*(.{2,120})$",
     re.I,
@@ -34,7 +41,7 @@ def offered(pictures: Iterable[Mapping[str, Any]], words: Mapping[str, str], bas
     for picture in pictures:
         url = _address(base, str(picture.get("url") or picture.get("href") or ""))
         width, height = pixels(picture.get("width")), pixels(picture.get("height"))
-        if not url or not _is_image(picture, url) or _is_small(width, height):
+        if not url or not _is_image(picture, url) or _is_small(width, height) or _BUTTON.search(url):
             continue
         own = {**words, **{key: picture[key] for key in ("title", "description", "credit") if picture.get(key)}}
         rank = ("thumbnail" not in picture, width or 0)
@@ -80,7 +87,7 @@ def _from_tag(tag: str, base: str) -> Image | None:
         source = given.get("data-src", "")
     width, height = pixels(given.get("width")), pixels(given.get("height"))
     url = _address(base, source)
-    if not url or _is_small(width, height) or any(counter in host(url) for counter in _COUNTERS):
+    if not url or _is_small(width, height) or _BUTTON.search(url) or any(name in host(url) for name in _COUNTERS):
         return None
     return Image(url, _words(given.get("alt", "")), "", width, height)
 

@@ -36,7 +36,8 @@ def parse(body: bytes, *, url: str = "", content_type: str | None = None) -> Fee
     spoken = _plain(feed, "language") or None
     dated = not parsed.version.startswith("atom1")
     most = share(len(parsed.entries))
-    entries = tuple(build(_raw(entry, base, spoken, dated=dated), most) for entry in parsed.entries)
+    above = [] if dated else _authors(feed)  # RFC 4287, 4.2.1: an entry without authors has those of its feed
+    entries = tuple(build(_raw(entry, base, spoken, above, dated=dated), most) for entry in parsed.entries)
     kind = parsed.version or ("unknown" if entries else "")
     problems = tuple(parsed.problems) if kind or parsed.refused else (*_instead(beginning), *parsed.problems)
     asked = wishes(feed)
@@ -61,8 +62,8 @@ def _instead(beginning: str) -> tuple[str, ...]:
     return ("expected a feed, got something else",)
 
 
-def _raw(entry: dict[str, Any], base: str, spoken: str | None, *, dated: bool) -> Raw:
-    """What an entry offers; `dated` where the one date of an entry (dc:date in RSS) is that of publication."""
+def _raw(entry: dict[str, Any], base: str, spoken: str | None, authors: list[str], *, dated: bool) -> Raw:
+    """What an entry offers; `authors` if it names none; `dated` where its one date (dc:date) is that of publication."""
     title = entry.get("title_detail") or {}
     base = resolve(base, str(title.get("base") or "")) or base
     updated = _time(entry, "updated_parsed")
@@ -71,17 +72,26 @@ def _raw(entry: dict[str, Any], base: str, spoken: str | None, *, dated: bool) -
         id=_plain(entry, "id"),
         link=_link(entry),
         base=base,
+        text_base=_text_base(entry, contents, base),
         title=_plain(entry, "title"),
         title_is_markup=str(title.get("type", "")) in _MARKUP,
         summary=_summary(entry),
         content="\n".join(_markup(content) for content in contents),
         published=_time(entry, "published_parsed") or _time(entry, "created_parsed") or (updated if dated else None),
         updated=updated,
-        authors=_authors(entry),
+        authors=_authors(entry) or authors,
         categories=[str(tag.get("label") or tag.get("term") or "") for tag in _list(entry, "tags")],
         image=_image(entry, base),
         language=str(title.get("language") or "") or spoken,
     )
+
+
+def _text_base(entry: dict[str, Any], contents: list[dict[str, Any]], base: str) -> str:
+    """What links within the texts are relative to: `xml:base` of the content, or of the summary."""
+    for text in (*contents, entry.get("summary_detail") or {}):
+        if text.get("base"):
+            return resolve(base, str(text["base"])) or base
+    return base
 
 
 def _link(entry: dict[str, Any]) -> str:
@@ -109,9 +119,11 @@ def _markup(content: dict[str, Any]) -> str:
 
 
 def _authors(entry: dict[str, Any]) -> list[str]:
+    """Its own, else those of the feed that it was taken from (`source` of Atom)."""
     people = [str(author.get("name") or "") for author in _list(entry, "authors") if author.get("name")]
     written = _plain(entry, "author")
-    return people or ([written] if written else [])
+    source = entry.get("source")
+    return people or ([written] if written else _authors(source) if isinstance(source, dict) else [])
 
 
 def _image(entry: dict[str, Any], base: str) -> Image | None:
@@ -128,7 +140,7 @@ def _image(entry: dict[str, Any], base: str) -> Image | None:
 def _time(entry: dict[str, Any], key: str) -> Any:
     # Not `entry.get`: feedparser's dictionary answers for one time with another.
     written = dict.get(entry, key.removesuffix("_parsed"))
-    return times.from_struct(dict.get(entry, key)) or times.from_text(written)
+    return times.from_irregular(written) or times.from_struct(dict.get(entry, key)) or times.from_text(written)
 
 
 def _title(feed: dict[str, Any]) -> str:
