@@ -27,7 +27,7 @@ _CONTROL = re.compile(
 )
 _SPACE = re.compile(r"\s+")
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:._-]*+)")
 # HTML closes these by itself, or they hold nothing.
 _CLOSING = """
 p br li dt dd td th tr thead tbody tfoot option img hr input source wbr col meta link param area embed
@@ -140,17 +140,16 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _is_twisted(markup: str) -> bool:
-    """Whether its elements nest too deep, or so many stay open that a parser would not end in time.
+def _is_twisted(tags: list[tuple[str, str]]) -> bool:
+    """Whether the elements of these tags nest too deep, or so many stay open that a parser would not end in time.
 
     Those that HTML closes by itself don't count; one that is closed under another name stays open.
     """
-    if markup.count("<") <= MAX_DEPTH:
+    if len(tags) <= MAX_DEPTH:
         return False
     depth = work = 0
     opened: dict[str, int] = {}
-    for close, written in _TAG.findall(markup):
-        name = written.lower()
+    for close, name in tags:
         if name not in _UNNESTED:
             if not close:
                 depth, opened[name] = depth + 1, opened.get(name, 0) + 1
@@ -168,5 +167,14 @@ def _blank(found: re.Match[str]) -> str:
 
 def _flat(markup: str) -> str:
     """`markup` cut to what is looked at, and without any elements where a parser would not end in time."""
-    markup = _ELEMENT.sub(lambda tag: tag[0] if tag[1].lower() in _HTML else "", markup[:MAX_HTML])
-    return html.escape(html.unescape(_ANY_TAG.sub(" ", markup))) if _is_twisted(markup) else markup
+    markup = markup[:MAX_HTML]
+    tags = _tags(markup)
+    if not {name for _, name in tags} <= _HTML:
+        markup = _ELEMENT.sub(lambda tag: tag[0] if tag[1].lower() in _HTML else "", markup)
+        tags = _tags(markup)
+    return html.escape(html.unescape(_ANY_TAG.sub(" ", markup))) if _is_twisted(tags) else markup
+
+
+def _tags(markup: str) -> list[tuple[str, str]]:
+    """Its tags in order: "/" where it closes, and the name in small letters."""
+    return [(close, name.lower()) for close, name in _TAG.findall(markup)]
