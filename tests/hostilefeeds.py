@@ -44,7 +44,7 @@ class Cost:
     """What reading one feed cost, and what came of it."""
 
     name: str
-    seconds: float
+    seconds: float  # of the processor: how busy the machine is beside it does not count
     growth_mb: int
     touched: list[str]  # sockets and files that it reached for
     good: bool  # the harmless entry at the feed's end was read
@@ -207,7 +207,7 @@ def _read(name: str, path: Path | None) -> Cost:
     touched: list[str] = []
     sys.addaudithook(lambda event, given: _watch(event, given, touched))
     resource.setrlimit(resource.RLIMIT_AS, (FENCE, FENCE))
-    start = time.perf_counter()
+    start = time.process_time()
     problem, good = "", False
     try:
         if name in CODED:
@@ -220,7 +220,7 @@ def _read(name: str, path: Path | None) -> Cost:
         problem = feed.problems[0] if feed.problems else ""
     except (TooLarge, Undecodable) as error:
         problem = f"not decoded: {error}"
-    return Cost(name, time.perf_counter() - start, max(_memory("VmHWM") - before, 0), touched, good, problem)
+    return Cost(name, time.process_time() - start, max(_memory("VmHWM") - before, 0), touched, good, problem)
 
 
 def _watch(event: str, given: tuple[Any, ...], touched: list[str]) -> None:

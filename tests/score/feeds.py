@@ -337,6 +337,8 @@ def hostile(folder: Path) -> Iterator[Figure]:
     largest = max(costs, key=lambda cost: cost.growth_mb)
     touched = sum(bool(cost.touched) for cost in costs)
     name = f"hostile feeds, {len(costs)}"
-    yield Figure(f"{name}: time", slowest.seconds, 5, at_most=True, baseline="20", unit="s", note=slowest.name)
+    yield Figure(
+        f"{name}: processor time", slowest.seconds, 5, at_most=True, baseline="20", unit="s", note=slowest.name
+    )
     yield Figure(f"{name}: memory", largest.growth_mb, 300, at_most=True, baseline="339", unit="MB", note=largest.name)
     yield Figure(f"{name}: files and sockets touched", touched, 0, at_most=True, unit="feeds")

@@ -7,8 +7,8 @@ import re
 MAX_CHARACTERS = 25_000_000
 MAX_ENTRIES = 2_000
 MAX_ENTRY = 1_000_000  # characters of one entry as it is written
-MAX_MARKUP = 4_000_000  # characters of all entries' texts together that are cleaned
-MIN_MARKUP = 2_000  # of them for each entry, however many there are
+MAX_MARKUP = 3_000_000  # characters of all entries' texts together that are cleaned
+MIN_MARKUP = 1_500  # of them for each entry, however many there are
 MAX_ELEMENTS = 100_000
 MAX_DEPTH = 200
 MAX_TAG = 65_536  # characters of one tag with its attributes
