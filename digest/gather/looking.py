@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from digest.config.rules import wrong_type
 from digest.errors import UsageError
 from digest.gather import folders, kinds
 from digest.gather.entries import Feed
@@ -81,4 +82,6 @@ def given(
     meant = type_ or ("page" if select else "folder" if folder else None)
     if folder and not Path(folder).is_dir():
         raise UsageError(f'folder: expected a folder that is there, got "{folder}"')
+    for key, sentence in wrong_type(meant or "feed", select, folder):
+        raise UsageError(f"{key}: {sentence}")
     return Target(url, meant, dict(select or {}), Path(folder).resolve() if folder else None)
