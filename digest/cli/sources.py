@@ -82,7 +82,7 @@ def add(
             row = byhand.add_source(session, url, app.clock(), **given)
             session.flush()
             data = plain(row)
-    found = "" if url == at.url else f" It was found at {url}."
+    found = "" if url == at.url else f" Its {type_} was found at {url}."
     here.out({"source": data}, f'Added the source "{data["id"]}"; digest gather fetches it.{found}')
 
 

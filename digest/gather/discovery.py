@@ -97,7 +97,10 @@ def _ranked(found: Sequence[Candidate], site: str) -> list[Candidate]:
         is_comments = bool(_COMMENTS.search(candidate.title) or _COMMENTS.search(path))
         return is_comments, not _same_site(candidate.url, site), path.strip("/").count("/")
 
-    return sorted({candidate.url: candidate for candidate in reversed(found)}.values(), key=order)[:20]
+    once: dict[str, Candidate] = {}
+    for candidate in found:
+        once.setdefault(candidate.url, candidate)
+    return sorted(once.values(), key=order)[:20]
 
 
 def _same_site(one: str, other: str) -> bool:
