@@ -314,6 +314,7 @@ def test_selectors_choose(html: str, selectors: dict[str, str], expected: dict[s
             '.byline, .author", dek = "p[", image = "img"',)),
         ("<div>" * 2_001, {}, ("refused: its elements are nested deeper than 2,000",)),
         ("<b></b>" * 100_001, {}, ("refused: it has more than 200,000 tags",)),
+        ("<p" + " a=1" * 5_001 + ">", {}, ("refused: a tag of it has more than 5,000 attributes",)),
         (" " * 5_000_001, {}, ("refused: larger than 5,000,000 characters",)),
     ],
 )  # fmt: skip
@@ -517,3 +518,10 @@ def test_aliases_grow_nothing() -> None:
         f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(20)
     )
     assert folder({"a.md": f"{bomb}title: T\ntags: *u\nauthors: *u\n---\n"}).entries[0].title == "T"
+
+
+def test_of_very_long_posts_the_excerpts_count() -> None:
+    long = json.loads(POSTS)[0] | {"content": {"rendered": "<p>" + "word " * 250_000 + "</p>"}}
+    last = json.loads(POSTS)[0] | {"link": "https://press.example/last/", "excerpt": {"rendered": "Short"}}
+    entries = kinds.read("wordpress", json.dumps([long] * 3 + [last]).encode()).entries
+    assert [entry.dek for entry in entries] == ["The tunnel will open a year later."] * 3 + ["Short"]

@@ -20,6 +20,7 @@ from digest.gather.urls import resolve, web
 MAX_CHARACTERS = 5_000_000
 MAX_SIGNS = 200_000  # of "<"
 MAX_DEPTH = 2_000  # a parser's time grows with the square of it
+MAX_ATTRIBUTES = 5_000  # of one tag; each is compared with all before it
 MAX_ARTICLES = 500
 _LEAST_DEK = 40  # characters: shorter paragraphs are bylines and labels
 _HEADING = "h1, h2, h3, h4"
@@ -59,11 +60,17 @@ def read_page(
 
 
 def too_much(text: str) -> str:
-    """Why the HTML of `text` is not parsed, or nothing: its size, tags and depth are bounded."""
+    """Why the HTML of `text` is not parsed, or nothing: its size, tags, their attributes and depth are bounded."""
     if len(text) > MAX_CHARACTERS:
         return f"refused: larger than {MAX_CHARACTERS:,} characters"
     if text.count("<") > MAX_SIGNS:
         return f"refused: it has more than {MAX_SIGNS:,} tags"
+    for piece in text.split("<"):
+        if (
+            len(piece) > 3 * MAX_ATTRIBUTES
+            and len(piece.partition(">")[0].split(None, MAX_ATTRIBUTES)) > MAX_ATTRIBUTES
+        ):
+            return f"refused: a tag of it has more than {MAX_ATTRIBUTES:,} attributes"
     depth = 0
     for close, name in _TAG.findall(text):
         if name.lower() not in _UNNESTED:

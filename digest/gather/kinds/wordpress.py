@@ -15,6 +15,7 @@ from digest.gather.feeds.building import Raw, build
 from digest.gather.feeds.charset import decode
 
 MAX_POSTS = 100  # what the API gives at most at a time
+MAX_WORDS = 3_000_000  # characters of all texts together; of posts beyond them the excerpts count
 WIDEST = 2_048  # pixels: an original may be larger than any mail needs
 _ASKED = {
     "per_page": "50",
@@ -58,7 +59,14 @@ def read_posts(body: bytes, *, url: str = "", content_type: str | None = None) -
         said = plain_text(_text(_dict(found).get("message")), 200)
         return Feed("", problems=("expected WordPress's list of posts, got " + (f'"{said}"' if said else "no list"),))
     posts = [post for post in found[:MAX_POSTS] if isinstance(post, dict)]
-    return Feed("wordpress", entries=tuple(build(_raw(post, url)) for post in posts if _text(post.get("link"))))
+    left, entries = MAX_WORDS, []
+    for post in posts:
+        raw = _raw(post, url)
+        if raw.link:
+            raw.content = raw.content[:left]
+            left -= len(raw.content)
+            entries.append(build(raw))
+    return Feed("wordpress", entries=tuple(entries))
 
 
 def _raw(post: dict[str, Any], url: str) -> Raw:
