@@ -142,6 +142,8 @@ class _Round:
         async with self._hosts[host(source.url)], self._all:
             outcome = await looking.ask(self._fetching, at, decide.validators(before), self._clock())
         feed = await self._read(at, outcome) if isinstance(outcome, Fetched) else None
+        for problem in feed.problems if feed and source.type == "folder" else ():
+            log.warning("source %s: %s", source.id, problem)  # the files are the newsroom's own: they can mend them
         after = decide.after(before, outcome, feed, self._clock())
         entries = feed if feed and feed.kind else None
         async with self._writer:

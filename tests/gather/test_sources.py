@@ -236,11 +236,16 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     assert read("folder", outcome.body, url=outcome.url).entries[0].title == "Odd"
 
 
-def test_a_file_that_is_mended_is_taken_in(engine: Engine, server: FeedServer, tmp_path: Path) -> None:
+def test_a_file_that_is_mended_is_taken_in(
+    engine: Engine, server: FeedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a.md").write_text("---\ntitle: [\n---\n")
     (tmp_path / "b.md").write_text(NOTES["tides.md"])
     add(engine, "n", "https://n.example/", type="folder", folder=str(tmp_path))
     assert run(engine, server).articles_new == 1
+    assert [record.getMessage().startswith("source n: a.md line 2: expected YAML") for record in caplog.records] == [
+        True
+    ]
     (tmp_path / "a.md").write_text("---\ntitle: Mended\n---\n")
     assert run(engine, server, NOW + timedelta(hours=7)).articles_new == 1
     assert stored(engine)["Mended"].published_at is None
