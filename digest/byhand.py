@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,12 +14,14 @@ from sqlmodel import Session, SQLModel, col, select, update
 
 from digest.config.keys import TABLES
 from digest.config.kinds import Kind, Wrong, shown
+from digest.config.rules import wrong_type
 from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
 from digest.gather.urls import canonical_url
 from digest.models import Article, Delivery, Edition, Issue, IssueState, Override, Sighting, Source, SourceState, people
 from digest.opml import Feed
 
 BY_HAND = "by-hand"
+OF_FEED = ("name", "section", "kind", "weight", "language", "max_items", "type", "select", "folder")
 
 
 def checked(table: str, **given: Any) -> dict[str, Any]:
@@ -48,17 +50,58 @@ def source(session: Session, name: str) -> Source:
 
 def add_source(session: Session, url: str, now: datetime, **given: Any) -> Source:
     """A new source, with an id made of its host when none is given; NothingToDo when the URL is one's already."""
-    values = checked("sources", url=url, **given)
-    known = session.exec(select(Source).where(Source.url == values["url"])).first()
-    if known is not None:
-        raise NothingToDo(f'the source "{known.id}" has this URL already')
-    taken = set(session.exec(select(Source.id)).all())
-    if values.get("id") in taken:
-        raise UsageError(f'id: expected a new one, got "{values["id"]}", which is a source already')
-    values["id"] = values.get("id") or _free(_slug(values["url"]), taken)
-    added = Source(**{key: value for key, value in values.items() if value is not None}, created_at=now)
-    session.add(added)
-    return added
+    return _Shelf(session).add(url, now, given)
+
+
+def refuse_known(session: Session, url: str, name: str | None) -> None:
+    """NothingToDo if a source has this URL, UsageError if one has this id: told before anything is fetched."""
+    _Shelf(session).refuse(url, name)
+
+
+class _Shelf:
+    """The ids and URLs of the sources there are: read once, however many are added."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._urls = {url: name for name, url in session.exec(select(Source.id, Source.url))}
+        self._ids = set(self._urls.values())
+        self._tried: dict[str, int] = {}
+
+    def add(self, url: str, now: datetime, given: Mapping[str, Any]) -> Source:
+        values = checked("sources", url=url, **given)
+        self.refuse(values["url"], values.get("id"))
+        values = {key: value for key, value in values.items() if value is not None}
+        values["selectors"] = dict(values.pop("select", {}))
+        wrong = list(wrong_type(values.get("type", "feed"), values["selectors"], values.get("folder")))
+        if wrong:
+            raise UsageError("; ".join(f"{key}: {sentence}" for key, sentence in wrong))
+        values["id"] = values.get("id") or self._free(_slug(values["url"]))
+        added = Source(**values, created_at=now)
+        self._session.add(added)
+        self._ids.add(added.id)
+        self._urls[added.url] = added.id
+        return added
+
+    def refuse(self, url: str, name: str | None) -> None:
+        known = self._urls.get(url)
+        if known is not None:
+            raise NothingToDo(f'the source "{known}" has this URL already')
+        if name in self._ids:
+            raise UsageError(f'id: expected a new one, got "{name}", which is a source already')
+
+    def has(self, name: str | None) -> bool:
+        """Whether a source is called `name`."""
+        return name in self._ids
+
+    def _free(self, wanted: str) -> str:
+        """`wanted`, or the first of wanted-2, wanted-3, ... that is free."""
+        if wanted not in self._ids:
+            return wanted
+        number = self._tried.get(wanted, 1) + 1
+        while f"{wanted}-{number}" in self._ids:
+            number += 1
+        self._tried[wanted] = number
+        return f"{wanted}-{number}"
 
 
 def remove_source(session: Session, name: str) -> bool:
@@ -85,18 +128,16 @@ class Imported:
 def import_feeds(session: Session, feeds: Collection[Feed], now: datetime) -> Imported:
     """Add what is new; a URL that is there already stays as it is."""
     done = Imported()
-    for feed in feeds:
-        more = {"kind": feed.kind, "section": feed.section, "weight": feed.weight, "max_items": feed.max_items}
-        free = feed.id if feed.id and session.get(Source, feed.id) is None else None
+    shelf = _Shelf(session)
+    for feed in sorted(feeds, key=lambda feed: feed.id is None):  # ids that are made must not take one that is given
+        given = {key: getattr(feed, key) for key in OF_FEED} | {"id": None if shelf.has(feed.id) else feed.id}
         try:
-            row = add_source(session, feed.url, now, id=free, name=feed.name, language=feed.language, **more)
+            done.added.append(shelf.add(feed.url, now, given).id)
         except NothingToDo:
             done.known.append(feed.url)
         except UsageError as error:
             done.bad.append((feed.line, str(error)))
-        else:
-            session.flush()
-            done.added.append(row.id)
+    session.flush()
     return done
 
 
@@ -228,7 +269,3 @@ def _unknown(session: Session, word: str, name: str, model: type[SQLModel]) -> N
 def _slug(url: str) -> str:
     host = (urlsplit(url).hostname or "source").removeprefix("www.")
     return re.sub(r"[^a-z0-9.-]", "-", host.lower()).strip(".-")[:58] or "source"
-
-
-def _free(wanted: str, taken: Collection[str]) -> str:
-    return next(name for n in range(1, len(taken) + 2) if (name := wanted if n == 1 else f"{wanted}-{n}") not in taken)

@@ -92,6 +92,9 @@ class Source(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=64)
     url: str
+    type: str = "feed"  # feed, sitemap, page, wordpress, folder
+    selectors: dict[str, str] = Field(default_factory=dict, sa_type=JSON)  # of a page: name -> CSS
+    folder: str | None = None  # of Markdown files; a relative one counts from config.toml
     name: str = ""
     section: str | None = None
     kind: str | None = None

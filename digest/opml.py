@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -14,11 +16,12 @@ from digest.errors import UsageError
 _OURS = "urn:digest:opml"
 _LARGEST = 10_000_000
 _DEEPEST = 50
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # no character of XML 1.0
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A feed as OPML names it; `id` and what follows only where we wrote the file."""
+    """A source as OPML names it; `id` and what follows only where we wrote the file."""
 
     url: str
     name: str = ""
@@ -28,6 +31,9 @@ class Feed:
     kind: str | None = None
     weight: float = 1.0
     max_items: int | None = None
+    type: str = "feed"
+    select: Mapping[str, str] = field(default_factory=dict)  # of a page: name -> CSS
+    folder: str | None = None
     line: int = field(default=0, compare=False)
 
 
@@ -48,19 +54,24 @@ def write(title: str, feeds: Iterable[Feed]) -> str:
 
 def _outline(feed: Feed) -> str:
     name = feed.name or feed.id or feed.url
-    pairs: dict[str, object] = {"type": "rss", "text": name, "title": feed.name, "xmlUrl": feed.url}
-    pairs |= {"language": feed.language, "digest:id": feed.id, "digest:kind": feed.kind}
+    # What other readers can't read as a feed is no "rss" to them, but a link.
+    is_feed = feed.type == "feed"
+    pairs: dict[str, object] = {"type": "rss" if is_feed else "link", "text": name, "title": feed.name}
+    pairs |= {"xmlUrl" if is_feed else "url": feed.url, "language": feed.language}
+    pairs |= {"digest:id": feed.id, "digest:kind": feed.kind}
     pairs |= {"digest:weight": None if feed.weight == 1 else feed.weight, "digest:maxItems": feed.max_items}
+    pairs |= {"digest:type": None if is_feed else feed.type, "digest:folder": feed.folder}
+    pairs["digest:select"] = json.dumps(dict(feed.select), ensure_ascii=False, sort_keys=True) if feed.select else None
     inside = " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items() if value not in (None, ""))
     return f"    <outline {inside}/>"
 
 
 def _quoted(value: object) -> str:
-    return quoteattr(str(value), {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
+    return quoteattr(_ILLEGAL.sub("", str(value)), {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return _ILLEGAL.sub("", text).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def read(raw: bytes) -> list[Feed]:
@@ -97,7 +108,8 @@ class _Reader:
         if len(self.folders) > _DEEPEST:
             raise UsageError(f"expected OPML at most {_DEEPEST} folders deep")
         known = {key.lower(): value.strip() for key, value in attributes.items()}
-        url = known.get("xmlurl", "")
+        ours = f"{_OURS} type".lower() in known
+        url = known.get("xmlurl", "") or (known.get("url", "") if ours else "")
         title = known.get("title") or known.get("text") or ""
         is_outline = name == "outline"
         self.folders.append(title or None if is_outline and not url else None)
@@ -123,11 +135,23 @@ def _feed(url: str, title: str, section: str | None, known: dict[str, str], line
         name,
         section,
         known.get("language") or None,
+        type=ours("type") or "feed",
+        select=_selectors(ours("select")),
+        folder=ours("folder"),
         weight=_number(ours("weight"), 1.0),
         max_items=int(_number(ours("maxItems"), 0)) or None,
         line=line,
         **named,
     )
+
+
+def _selectors(text: str | None) -> dict[str, str]:
+    """The selectors of a file of ours; anything else stands for none, which the type then misses."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _number(text: str | None, default: float) -> float:

@@ -31,7 +31,7 @@ from digest.cli import frame
 NOUNS = {
     "init": "Make a folder ready: a commented config.toml and the database.",
     "demo": "Show the whole path on a sample magazine, into a mailbox on this machine.",
-    "sources": "The feeds that articles are gathered from.",
+    "sources": "Where articles are gathered from.",
     "lists": "What people subscribe to.",
     "subscribers": "People: add, import, show, unsubscribe, suppress.",
     "gather": "Fetch the sources and store new articles.",
@@ -111,7 +111,7 @@ def start(
     \b
     First newsletter:
       digest init
-      digest sources add https://example.org/feed.xml
+      digest sources add https://example.org/
       digest subscribers add you@example.org --list weekly
       digest publish weekly
 

@@ -1,28 +1,44 @@
-"""digest sources: the feeds that articles are gathered from."""
+"""digest sources: where articles are gathered from."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli import frame
+from digest.errors import NeedsDecision
 
-app = frame.noun("The feeds that articles are gathered from.")
+if TYPE_CHECKING:
+    from digest.gather.looking import Target
+    from digest.wiring import App
+
+app = frame.noun("Where articles are gathered from.")
 
 
 def plain(row: Any) -> dict[str, Any]:
     """A source as --json shows it."""
-    keys = ("id", "url", "name", "section", "kind", "weight", "language", "max_items", "active", "state")
-    return {key: getattr(row, key) for key in (*keys, "succeeded_at", "error", "declared_line")}
+    keys = ("id", "url", "type", "name", "section", "kind", "weight", "language", "max_items", "active", "state")
+    more = ("succeeded_at", "error", "declared_line", "selectors", "folder")
+    return {key: getattr(row, key) for key in (*keys, *more)}
+
+
+_Type = Annotated[
+    str | None, typer.Option("--type", help="feed, sitemap, page, wordpress or folder. Default: found out.")
+]
+_Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="NAME=CSS", help="Of a page: article=li.post, image=img@data-src ..."),
+]
+_Folder = Annotated[Path | None, typer.Option(help="Of Markdown files; URL is then where they can be read.")]
 
 
 @app.command("add")
 def add(
     ctx: typer.Context,
-    url: Annotated[str, typer.Argument(metavar="URL", help="The address of the feed.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address of a feed, or of a site that has one.")],
     name_id: Annotated[str | None, typer.Option("--id", help="Default: its host.")] = None,
     name: Annotated[str, typer.Option(help="As readers see it.")] = "",
     section: Annotated[str | None, typer.Option(help="Section of its articles that name none.")] = None,
@@ -30,23 +46,98 @@ def add(
     weight: Annotated[float, typer.Option(help="How much its articles count.")] = 1.0,
     language: Annotated[str | None, typer.Option(help='Like "en" or "pt-BR".')] = None,
     max_items: Annotated[int | None, typer.Option(help="Most articles taken from it at a time.")] = None,
+    type_: _Type = None,
+    select: _Select = None,
+    folder: _Folder = None,
+    number: Annotated[int | None, typer.Option("--feed", min=1, help="Which one, where several were found.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="The best one, where several were found.")] = False,
+    check: Annotated[bool, typer.Option(" /--no-check", help="Add it as it is, without asking its server.")] = True,
 ) -> None:
-    """Add a feed.
+    """Add a source: a feed, or what is found at a site's address. It is read once before it is added.
 
     \b
     Examples:
-      digest sources add https://example.org/feed.xml
+      digest sources add https://example.org/
       digest sources add https://example.org/blog.xml --id blog --name "The Blog" --section Opinion
+      digest sources add https://example.org/press --type page --select article=li.item
+      digest sources add https://example.org/notes/ --folder notes
     """
     from digest import byhand, db
+    from digest.gather import looking
 
     here = frame.of(ctx)
-    with here.app() as app, db.writing(app.engine) as session:
-        given = {"id": name_id, "name": name, "section": section, "kind": kind, "weight": weight}
-        row = byhand.add_source(session, url, app.clock(), **given, language=language, max_items=max_items)
-        session.flush()
-        data = plain(row)
-    here.out({"source": data}, f'Added the source "{data["id"]}"; digest gather fetches it.')
+    given: dict[str, Any] = {"id": name_id, "name": name, "section": section, "kind": kind, "weight": weight}
+    given |= {"language": language, "max_items": max_items, "type": type_, "select": _pairs(select)}
+    byhand.checked("sources", url=url, **given)
+    at = looking.given(url.strip(), type_=type_, select=given["select"], folder=str(folder) if folder else None)
+    with here.app() as app:
+        with db.reading(app.engine) as session:
+            byhand.refuse_known(session, at.url, name_id)
+        if check:
+            url, type_ = _found(here, app, at, number, yes)
+        else:
+            url, type_ = at.url, at.type or "feed"
+        with db.writing(app.engine) as session:
+            given |= {"type": type_, "folder": str(at.folder) if at.folder else None}
+            row = byhand.add_source(session, url, app.clock(), **given)
+            session.flush()
+            data = plain(row)
+    found = "" if url == at.url else f" Its {type_} was found at {url}."
+    here.out({"source": data}, f'Added the source "{data["id"]}"; digest gather fetches it.{found}')
+
+
+def _pairs(select: list[str] | None) -> dict[str, str] | None:
+    from digest.errors import UsageError
+
+    pairs = [one.partition("=") for one in select or ()]
+    for name, sign, css in pairs:
+        if not (sign and name.strip() and css.strip()):
+            raise UsageError(f'--select: expected NAME=CSS like article=li.post, got "{name}{sign}{css}"')
+    return {name.strip(): css.strip() for name, _, css in pairs} or None
+
+
+def _found(here: frame.Frame, app: App, at: Target, number: int | None, yes: bool) -> tuple[str, str]:
+    """The address and type of what is to be added, read once; several found and none chosen end the command."""
+    import asyncio
+
+    from digest.errors import DigestError, UsageError
+    from digest.gather import finding
+
+    if at.type is not None:
+        for problem in _look(app, at):
+            here.say(problem)
+        return at.url, at.type
+    try:
+        found = asyncio.run(finding.find(app.config, at.url, app.clock()))
+    except DigestError as error:
+        raise DigestError(f"{error}; --no-check adds it as it is") from error
+    if number is not None and number > len(found):
+        raise UsageError(f"--feed: expected a number up to {len(found)}, got {number}")
+    if len(found) > 1 and number is None and not yes:
+        rows = [[n, one.type, len(one.feed.entries), one.title, one.url] for n, one in enumerate(found, 1)]
+        keys = ("number", "type", "articles", "title", "url")
+        lines = frame.columns([key.upper() for key in keys], rows, widest=100)
+        here.out({"found": [dict(zip(keys, row, strict=True)) for row in rows]}, lines)
+        here.say(f"{at.url}: {len(found)} feeds were found, none was added: --feed NUMBER takes one, --yes the first.")
+        raise typer.Exit(frame.EXIT[NeedsDecision])
+    chosen = found[(number or 1) - 1]
+    return chosen.url, chosen.type
+
+
+def _look(app: App, at: Target) -> tuple[str, ...]:
+    """What is not well with a source that could be read; DigestError with one sentence where it could not."""
+    import asyncio
+
+    from digest.errors import DigestError
+    from digest.gather.outcomes import Fetched
+    from digest.gather.run import check
+
+    outcome, feed = asyncio.run(check(app.config, at, app.clock()))
+    if not isinstance(outcome, Fetched) or feed is None:
+        raise DigestError(f"{getattr(outcome, 'sentence', f'{at.url}: it was not read')}; --no-check adds it as it is")
+    if not feed.kind:
+        raise DigestError(f"{outcome.url}: {'; '.join(feed.problems)}; --no-check adds it as it is")
+    return feed.problems
 
 
 @app.command("list")
@@ -66,7 +157,7 @@ def list_(ctx: typer.Context) -> None:
     here = frame.of(ctx)
     with here.app() as app, db.reading(app.engine) as session:
         rows = [plain(row) for row in session.exec(select(Source).order_by(col(Source.id)))]
-    keys = ("id", "state", "section", "name", "url", "succeeded_at", "error")
+    keys = ("id", "state", "type", "section", "name", "url", "succeeded_at", "error")
     lines = frame.columns([key.upper() for key in keys], [[row[key] for key in keys] for row in rows])
     here.out({"sources": rows}, lines if rows else "There are no sources yet: digest sources add URL.")
 
@@ -74,35 +165,42 @@ def list_(ctx: typer.Context) -> None:
 @app.command("check")
 def check(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="ID_OR_URL", help="A source, or the address of a feed.")],
+    name: Annotated[str, typer.Argument(metavar="ID_OR_URL", help="A source, or an address.")],
+    type_: _Type = None,
+    select: _Select = None,
+    folder: _Folder = None,
 ) -> None:
-    """Fetch a feed now and show how it reads, without storing anything.
+    """Fetch a source now and show how it reads, without storing anything.
 
     \b
     Examples:
       digest sources check blog
       digest sources check https://example.org/feed.xml
+      digest sources check https://example.org/press --type page --select article=li.item
     """
     import asyncio
 
     from digest import byhand, db
     from digest.errors import DigestError
-    from digest.gather.inspecting import inspect_feed
+    from digest.gather import inspecting, looking
     from digest.gather.outcomes import Fetched
     from digest.gather.run import check as look
 
     here = frame.of(ctx)
+    pairs = _pairs(select)
+    byhand.checked("sources", type=type_, select=pairs)
     with here.app() as app:
-        url = name
-        if "://" not in name:
+        if "://" in name:
+            at = looking.given(name, type_=type_, select=pairs, folder=str(folder) if folder else None)
+        else:
             with db.reading(app.engine) as session:
-                url = byhand.source(session, name).url
-        outcome, feed = asyncio.run(look(app.config, url, app.clock()))
+                at = looking.target(byhand.source(session, name), here.path.absolute().parent)
+        outcome, feed = asyncio.run(look(app.config, at, app.clock()))
     if not isinstance(outcome, Fetched) or feed is None:
-        raise DigestError(getattr(outcome, "sentence", f"{url}: it gave no feed"))
-    data = inspect_feed(name, outcome.body, url=outcome.url, content_type=outcome.content_type)
+        raise DigestError(getattr(outcome, "sentence", f"{at.url}: it gave nothing to read"))
+    data = inspecting.told(name, feed)
     rows = [[entry["published"], entry["title"]] for entry in data["entries"][:10]]
-    about = f'{data["kind"] or "no feed"}: "{data["title"]}", {len(data["entries"])} entries'
+    about = f'{data["kind"] or "no source"}: "{data["title"]}", {len(data["entries"])} entries'
     here.out(data, [about, *frame.columns(["PUBLISHED", "TITLE"], rows), *data["problems"]])
 
 
@@ -180,7 +278,10 @@ def export(ctx: typer.Context) -> None:
     here = frame.of(ctx)
     with here.app() as app, db.reading(app.engine) as session:
         feeds = [
-            opml.Feed(row.url, row.name, row.section, row.language, row.id, row.kind, row.weight, row.max_items)
+            opml.Feed(
+                **{key: getattr(row, key) for key in ("url", "id", *byhand.OF_FEED) if key != "select"},
+                select=row.selectors,
+            )
             for row in session.exec(select(Source).where(Source.id != byhand.BY_HAND))
             if row.active
         ]

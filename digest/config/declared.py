@@ -13,7 +13,8 @@ from digest.config.stored import edition_to_json
 from digest.config.values import Config, EditionConfig, ListConfig, SourceConfig
 from digest.models import Edition, Source, SourceState, people
 
-# A source at another address is another feed: nothing known of the old one holds.
+# A source at another address, or read in another way, is another one: nothing known of the old one holds.
+_PLACE = ("url", "type", "selectors", "folder")
 _FORGOTTEN: Mapping[str, Any] = {
     "state": SourceState.NEW,
     "etag": None,
@@ -83,6 +84,9 @@ def _list(one: ListConfig, now: datetime) -> dict[str, Any]:
 def _source(one: SourceConfig, now: datetime) -> dict[str, Any]:
     return {
         "url": one.url,
+        "type": one.type,
+        "selectors": dict(one.select),
+        "folder": one.folder,
         "name": one.name,
         "section": one.section,
         "kind": one.kind,
@@ -122,7 +126,7 @@ def _changes(session: Session, word: str, model: type[SQLModel], declared: _Rows
 def _new(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be set on a row that the file holds: only what differs."""
     wanted = {key: value for key, value in values.items() if key != "created_at"} | {"active": True}
-    if isinstance(row, Source) and (row.url != wanted["url"] or not row.active):
+    if isinstance(row, Source) and (not row.active or any(getattr(row, key) != wanted[key] for key in _PLACE)):
         wanted |= _FORGOTTEN
     elif isinstance(row, Source) and not wanted["name"]:
         del wanted["name"]  # what the feed calls itself

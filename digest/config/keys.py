@@ -27,7 +27,9 @@ from digest.config.names import (
     URL,
     ZONE,
 )
+from digest.config.selectors import SELECT
 
+SOURCE_TYPES = ("feed", "sitemap", "page", "wordpress", "folder")
 PLACEHOLDER = "change-me-digest-init-makes-a-secret-of-your-own"
 _SHORTEST_SECRET = 16
 _RENAMED = {"from": "sender"}  # `from` can't be a name in Python
@@ -218,6 +220,9 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             {
                 "id": ID,
                 "url": URL,
+                "type": one_of(*SOURCE_TYPES),
+                "select": SELECT,
+                "folder": text(1000, empty=False),
                 "name": text(200),
                 "section": _TITLE,
                 "kind": _TITLE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from digest.config.keys import PLACEHOLDER
@@ -13,7 +13,7 @@ from digest.config.values import Config, EditionConfig, SectionMatch
 
 def broken(config: Config, failed: Collection[str] = ()) -> list[str]:
     """A sentence for every rule that `config` breaks; silent about keys in `failed`, which were reported before."""
-    found = [*_duplicates(config), *_relays(config), *_pace(config), *_mail(config)]
+    found = [*_duplicates(config), *_sources(config), *_relays(config), *_pace(config), *_mail(config)]
     if "[web] public_url" not in failed:
         found += _web(config)
     for edition in config.editions:
@@ -35,6 +35,22 @@ def _repeated(where: str, key: str, names: Sequence[str]) -> Iterator[str]:
     for name, times in Counter(name.lower() for name in names if name).items():
         if times > 1:
             yield f'{where} {key}: expected a different one in each table, got "{name}" {times} times'
+
+
+def _sources(config: Config) -> Iterator[str]:
+    for one in config.sources:
+        for key, sentence in wrong_type(one.type, one.select, one.folder):
+            yield f'[sources] "{one.id}" {key}: {sentence}'
+
+
+def wrong_type(type_: str, select: Mapping[str, str] | None, folder: str | None) -> Iterator[tuple[str, str]]:
+    """What a source's type and the keys that belong to one type only say against each other: key and sentence."""
+    if select and type_ != "page":
+        yield "select", f'expected none, or type "page", got one for type "{type_}"'
+    if folder and type_ != "folder":
+        yield "folder", f'expected none, or type "folder", got "{folder}" for type "{type_}"'
+    if type_ == "folder" and not folder:
+        yield "folder", 'missing, expected the folder of Markdown files for type "folder"'
 
 
 def _relays(config: Config) -> Iterator[str]:

@@ -132,10 +132,13 @@ class GatherConfig:
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """A feed."""
+    """Where articles come from."""
 
     id: str
     url: str
+    type: str = "feed"  # feed | sitemap | page | wordpress | folder
+    select: Mapping[str, str] = field(default_factory=_nothing)  # name -> CSS selector, of a page
+    folder: str | None = None  # with Markdown files; relative to the folder of config.toml
     name: str = ""
     section: str | None = None
     kind: str | None = None

@@ -54,6 +54,10 @@ class Decoder:
             raise Undecodable("its compressed body is cut short")
         return b"".join(self._decoded)
 
+    def so_far(self) -> bytes:
+        """What is unpacked by now."""
+        return b"".join(self._decoded)
+
     def _window(self, piece: bytes) -> int:
         if self._coding != "deflate":
             return 16 + zlib.MAX_WBITS

@@ -43,13 +43,14 @@ class Entry:
     section: str | None = None  # of a kicker "kind | section" only; categories are apart
     image: Image | None = None
     language: str | None = None
+    thin: bool = False  # only its address is known: the title is made of that
 
 
 @dataclass(frozen=True)
 class Feed:
     """A feed as far as it could be read; `kind` is empty where it is none."""
 
-    kind: str  # rss20, rss10, atom10, json11, ...
+    kind: str  # rss20, rss10, atom10, json11, sitemap, newssitemap, page, wordpress, folder, ...
     title: str = ""
     language: str | None = None
     entries: tuple[Entry, ...] = ()

@@ -177,6 +177,7 @@ class Fetcher:
             validators=validators if validators.etag or validators.last_modified else None,
             permanent_url=permanent_url,
             max_age_s=_max_age(response),
+            link=_raw(response, b"link"),
         )
 
     async def _body(self, response: httpx.Response) -> bytes:

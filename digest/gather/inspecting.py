@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from digest.gather.entries import Entry
-from digest.gather.feeds import parse
+from digest.gather import kinds
+from digest.gather.entries import Entry, Feed
 
 
 def inspect_feed(given: str, body: bytes, *, url: str = "", content_type: str | None = None) -> dict[str, Any]:
     """What `body` says, as plain data for one line of JSON; `given` is the file or URL it came from."""
-    feed = parse(body, url=url, content_type=content_type)
+    return told(given, kinds.read(kinds.recognised(body, content_type), body, url=url, content_type=content_type))
+
+
+def told(given: str, feed: Feed) -> dict[str, Any]:
+    """A feed that was read, as plain data; `given` is the file, URL or source that it came from."""
     return {
         "input": given,
         "kind": feed.kind,

@@ -25,6 +25,18 @@ class Fetched:
     validators: Validators | None = None
     permanent_url: str | None = None
     max_age_s: int | None = None
+    link: str | None = None  # its Link header (RFC 8288)
+    parts: tuple[Part, ...] = ()  # of a sitemap index: its newest sitemaps
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sitemap of a sitemap index: its body, or why there is none."""
+
+    url: str
+    body: bytes = b""
+    content_type: str | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)

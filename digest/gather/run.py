@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
@@ -17,9 +18,8 @@ from sqlmodel import Session, col, select
 from digest import db
 from digest.config import Config
 from digest.errors import DatabaseUnavailable, NotFound
-from digest.gather import decide, storing
+from digest.gather import decide, looking, storing
 from digest.gather.entries import Feed
-from digest.gather.feeds import parse
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
 from digest.gather.outcomes import Failed, Fetched, Outcome
 from digest.gather.urls import host
@@ -80,7 +80,7 @@ async def gather(
     due = [source for source in sources if decide.may_ask(storing.standing(source), now, force=force)]
     reports = {source.id: SourceReport(source.id, source.state, 0, source.error) for source in sources}
     async with fetcher(config, resolver) as fetching:
-        round_ = _Round(engine, fetching, clock)
+        round_ = _Round(engine, fetching, clock, config.path.parent if config.path else None)
         tasks = [asyncio.ensure_future(round_.look(source)) for source in due]
         try:
             for done, finished in enumerate(asyncio.as_completed(tasks), 1):
@@ -95,21 +95,23 @@ async def gather(
 
 
 async def check(
-    config: Config, url: str, now: datetime, resolver: Resolver = system_resolver
+    config: Config, at: looking.Target, now: datetime, resolver: Resolver = system_resolver
 ) -> tuple[Outcome, Feed | None]:
     """Fetches and reads one source without storing anything."""
     async with fetcher(config, resolver) as fetching:
-        outcome = await fetching.fetch(url, None, now)
+        outcome = await looking.ask(fetching, at, None, now)
     if not isinstance(outcome, Fetched):
         return outcome, None
-    return outcome, await asyncio.to_thread(parse, outcome.body, url=outcome.url, content_type=outcome.content_type)
+    return outcome, await asyncio.to_thread(looking.read, at, outcome)
 
 
 class _Round:
     """One round of looks: its limits on hosts, parsers and writers."""
 
-    def __init__(self, engine: Engine, fetching: Fetcher, clock: Callable[[], datetime]) -> None:
-        self._engine, self._fetching, self._clock = engine, fetching, clock
+    def __init__(
+        self, engine: Engine, fetching: Fetcher, clock: Callable[[], datetime], home: Path | None = None
+    ) -> None:
+        self._engine, self._fetching, self._clock, self._home = engine, fetching, clock, home
         self._all = asyncio.Semaphore(AT_ONCE)
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_HOST))
         self._parsers = asyncio.Semaphore(PARSERS)
@@ -136,9 +138,12 @@ class _Round:
 
     async def _look(self, source: Source) -> SourceReport:
         before = storing.standing(source)
+        at = looking.target(source, self._home)
         async with self._hosts[host(source.url)], self._all:
-            outcome = await self._fetching.fetch(source.url, decide.validators(before), self._clock())
-        feed = await self._read(outcome) if isinstance(outcome, Fetched) else None
+            outcome = await looking.ask(self._fetching, at, decide.validators(before), self._clock())
+        feed = await self._read(at, outcome) if isinstance(outcome, Fetched) else None
+        for problem in feed.problems if feed and source.type == "folder" else ():
+            log.warning("source %s: %s", source.id, problem)  # the files are the newsroom's own: they can mend them
         after = decide.after(before, outcome, feed, self._clock())
         entries = feed if feed and feed.kind else None
         async with self._writer:
@@ -146,9 +151,9 @@ class _Round:
         self._locked_out = 0
         return SourceReport(source.id, after.state, new, after.error)
 
-    async def _read(self, fetched: Fetched) -> Feed | None:
+    async def _read(self, at: looking.Target, fetched: Fetched) -> Feed | None:
         async with self._parsers:
-            reading = asyncio.to_thread(parse, fetched.body, url=fetched.url, content_type=fetched.content_type)
+            reading = asyncio.to_thread(looking.read, at, fetched)
             try:
                 return await asyncio.wait_for(reading, PARSE_S)
             except TimeoutError:

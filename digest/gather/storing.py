@@ -106,11 +106,14 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 
 def _follow_edits(session: Session, source_id: str, entries: Sorted) -> None:
-    """Title, dek and image as the source says now; only the source that an article came from may change it."""
+    """Title, dek and image as the source says now; only the source that an article came from may change it.
+
+    An entry that knows nothing but its address tells nothing new.
+    """
     latest = {article: entry for entry, _, article in reversed(entries.seen)}
     for part in _parts(list(latest)):
         for article in session.exec(select(Article).where(col(Article.id).in_(part), Article.source_id == source_id)):
-            if article.added_by_hand or article.id is None:
+            if article.added_by_hand or article.id is None or latest[article.id].thin:
                 continue
             for name, value in _told(latest[article.id]).items():
                 if getattr(article, name) != value:

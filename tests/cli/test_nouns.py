@@ -65,7 +65,7 @@ def test_the_database_is_upgraded_once(shell: Shell) -> None:
 def test_a_backup_is_a_whole_database(shell: Shell) -> None:
     assert shell("db", "backup", "copy.db").code == 2  # there is no database yet
     assert not (shell.folder / "copy.db").exists()
-    shell("sources", "add", "https://example.org/feed")
+    shell("sources", "add", "--no-check", "https://example.org/feed")
     answer = shell.process("db", "backup", "copy.db", "--json")
     copy = shell.folder / "copy.db"
     assert (answer.code, answer.json["bytes"]) == (0, copy.stat().st_size)
@@ -80,10 +80,12 @@ def test_a_backup_is_a_whole_database(shell: Shell) -> None:
 
 
 def test_sources_are_added_shown_and_removed(shell: Shell) -> None:
-    added = shell.process("sources", "add", "https://www.example.org/feed", "--section", "Opinion", "--json")
+    added = shell.process(
+        "sources", "add", "--no-check", "https://www.example.org/feed", "--section", "Opinion", "--json"
+    )
     assert (added.code, added.json["source"]["id"]) == (0, "example.org")
-    assert shell("sources", "add", "https://www.example.org/feed").code == 3
-    second = shell("sources", "add", "https://example.org/other", "--json").json["source"]
+    assert shell("sources", "add", "--no-check", "https://www.example.org/feed").code == 3
+    second = shell("sources", "add", "--no-check", "https://example.org/other", "--json").json["source"]
     assert (second["id"], second["state"], second["active"]) == ("example.org-2", "new", True)
     listed = shell.process("sources", "list", "--json").json["sources"]
     assert [(one["id"], one["section"]) for one in listed] == [("example.org", "Opinion"), ("example.org-2", None)]
@@ -151,11 +153,31 @@ def test_a_source_that_articles_came_from_is_switched_off(engine: Engine, now: d
 
 
 def test_sources_go_out_and_come_in_unchanged(shell: Shell) -> None:
-    shell("sources", "add", "https://example.org/a?x=1&y=2", "--name", 'A "quoted" <name>', "--section", "World & Co")
     shell(
-        "sources", "add", "https://example.org/b", "--id", "b", "--weight", "2.5", "--max-items", "7", "--kind", "Blog"
+        "sources",
+        "add",
+        "--no-check",
+        "https://example.org/a?x=1&y=2",
+        "--name",
+        'A "quoted" <name>',
+        "--section",
+        "World & Co",
     )
-    shell("sources", "add", "https://example.org/c", "--language", "pt-BR", "--section", "World & Co")
+    shell(
+        "sources",
+        "add",
+        "--no-check",
+        "https://example.org/b",
+        "--id",
+        "b",
+        "--weight",
+        "2.5",
+        "--max-items",
+        "7",
+        "--kind",
+        "Blog",
+    )
+    shell("sources", "add", "--no-check", "https://example.org/c", "--language", "pt-BR", "--section", "World & Co")
     first = shell.process("sources", "export").out
     before = shell("sources", "list", "--json").json
     (shell.folder / "digest.db").unlink()
@@ -232,7 +254,7 @@ def test_a_list_with_people_is_kept_for_a_decision(engine: Engine, now: datetime
 
 
 def test_articles_are_added_shown_and_hidden(shell: Shell) -> None:
-    shell("sources", "add", "https://example.org/feed", "--id", "blog")
+    shell("sources", "add", "--no-check", "https://example.org/feed", "--id", "blog")
     words = [
         "--title",
         "A  story\x1b[2J",
@@ -279,7 +301,7 @@ def test_a_locked_database_is_one_sentence(shell: Shell, tmp_path: Path, monkeyp
     monkeypatch.setattr(db, "BUSY_MS", 50)
     holder = sqlite3.connect(tmp_path / "digest.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    answer = shell("sources", "add", "https://example.org/feed")
+    answer = shell("sources", "add", "--no-check", "https://example.org/feed")
     assert (answer.code, answer.err) == (1, "the database can't be used now: database is locked\n")
     assert shell("sources", "list").code == 0  # reading never waits for a writer
     holder.close()

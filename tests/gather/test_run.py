@@ -18,8 +18,8 @@ from sqlmodel import col, select
 from digest import db
 from digest.config import Config, GatherConfig, MailConfig, SiteConfig
 from digest.errors import DatabaseUnavailable, NotFound
+from digest.gather import looking
 from digest.gather.entries import Feed
-from digest.gather.feeds import parse
 from digest.gather.outcomes import Fetched
 from digest.gather.run import GatherReport, check, gather
 from digest.models import Article, Sighting, Source
@@ -238,7 +238,7 @@ def test_only_named_sources_are_asked(engine: Engine, server: FeedServer) -> Non
 
 def test_a_source_is_checked_without_storing(engine: Engine, server: FeedServer) -> None:
     server.page("a.test", "/f", rss(item(1)))
-    outcome, feed = asyncio.run(check(CONFIG, server.url("a.test", "/f"), NOW, server.resolver))
+    outcome, feed = asyncio.run(check(CONFIG, looking.Target(server.url("a.test", "/f")), NOW, server.resolver))
     assert isinstance(outcome, Fetched)
     assert feed is not None
     assert [entry.title for entry in feed.entries] == ["Piece 1"]
@@ -307,12 +307,13 @@ def test_a_locked_database_costs_the_sources_it_meets_and_no_others(
 def test_a_mistake_of_ours_costs_one_source(
     engine: Engine, server: FeedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumbling(body: bytes, **more: str) -> Feed:
-        if b"stone" in body:
+    def stumbling(at: looking.Target, fetched: Fetched) -> Feed:
+        if b"stone" in fetched.body:
             raise KeyError("stone")
-        return parse(body, **more)
+        return read(at, fetched)
 
-    monkeypatch.setattr("digest.gather.run.parse", stumbling)
+    read = looking.read
+    monkeypatch.setattr("digest.gather.looking.read", stumbling)
     for name, title in (("a", "A stone"), ("b", "A road")):
         server.page(f"{name}.test", "/f", rss(item(1, title=title)))
         add(engine, server, name, "/f")
