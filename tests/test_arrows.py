@@ -74,6 +74,7 @@ PURE = {
     "digest.compose.candidates",
     "digest.compose.content",
     "digest.compose.eligibility",
+    "digest.compose.placing",
     "digest.compose.ranking",
     "digest.compose.sections",
     "digest.compose.stories",

@@ -17,8 +17,9 @@ from datetime import datetime
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
+from digest.compose.placing import LEAD
 from digest.compose.rows import OPEN, edition_of, issue_of
-from digest.compose.sections import LEAD, standing
+from digest.compose.sections import standing
 from digest.errors import IllegalMove, NeedsDecision, NotFound, NothingToDo, UsageError
 from digest.models import Appearance, Article, Issue, IssueState, Override
 

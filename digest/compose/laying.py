@@ -14,8 +14,8 @@ from digest.compose.building import build, titled
 from digest.compose.candidates import Candidate, candidate
 from digest.compose.content import IssueContent, content_hash
 from digest.compose.eligibility import not_eligible, taken, window
+from digest.compose.placing import Layout, by_hand, place
 from digest.compose.ranking import Ranked, rank
-from digest.compose.sections import Layout, by_hand, place
 from digest.compose.stories import stories
 from digest.config.values import Config, EditionConfig
 from digest.links import Links
