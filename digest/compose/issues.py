@@ -177,6 +177,11 @@ def edit_article(
     return _decide(session, issue_id, article_id, now, **words)
 
 
+def mark_update(session: Session, issue_id: int, article_id: int, now: datetime, update: bool) -> Override:
+    """The article tells what is new of a story that an earlier issue told, so it may lead; or it does not."""
+    return _decide(session, issue_id, article_id, now, update=update)
+
+
 def edit_issue(session: Session, issue_id: int, now: datetime, words: Mapping[str, str]) -> Issue:
     """Subject, preheader, intro, outro in the editor's words; an empty subject or preheader is the automatic one."""
     columns = {"subject": "subject_override", "preheader": "preheader_override", "intro": "intro", "outro": "outro"}

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.compose.candidates import Candidate
+from digest.compose.eligibility import Refused
 from digest.compose.placing import Layout, place
 from digest.compose.ranking import Ranked, rank
 from digest.compose.stories import Story
 from digest.config.values import EditionConfig, RankingConfig, SectionConfig, SectionMatch
-from digest.models import Override
+from digest.models import Cause, Override
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 EUROPE = SectionConfig("europe", "Europe", SectionMatch(section=("Europe",)))
@@ -102,14 +103,14 @@ def test_caps_leave_out_the_lowest_and_say_why(
     layout = place(ranked(*articles, edition=edition), edition)
     assert layout.left_out.keys() == out.keys()
     for id_, reason in out.items():
-        assert reason.casefold() in layout.left_out[id_].casefold()
+        assert reason.casefold() in layout.left_out[id_].sentence.casefold()
 
 
 def test_a_pinned_article_overrides_floor_and_caps_and_counts_in_them() -> None:
     edition = replace(EDITION, max_articles=2, ranking=RankingConfig(floor=98))
     layout = place(ranked(article(1), article(2), article(90), edition=edition), edition, hand(90, pinned=True))
     assert {id_ for id_, _ in read(layout)} == {1, 90}
-    assert layout.left_out == {2: "The issue is full: 2 articles at most."}
+    assert layout.left_out == {2: Refused(Cause.FULL, "The issue is full: 2 articles at most.")}
 
 
 def test_of_two_decisions_for_one_position_the_later_has_it() -> None:

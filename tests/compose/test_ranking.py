@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.compose.candidates import Candidate
-from digest.compose.ranking import rank, score
+from digest.compose.ranking import Signals, rank, score
 from digest.compose.stories import Story, stories
 from digest.config.values import RankingConfig
 
@@ -95,9 +95,9 @@ def test_a_source_that_repeats_itself_is_one_source() -> None:
 
 def test_what_an_editor_wants_leads_and_two_of_them_both_stand() -> None:
     told = Story((article(1), article(2, hours_ago=50), article(3, hours_ago=90)))
-    (one,) = rank([told], RankingConfig(), NOW, kept={3})
+    (one,) = rank([told], RankingConfig(), NOW, Signals(kept={3}))
     assert (one.article.id, [other.id for other, _ in one.others]) == (3, [1, 2])
-    both = rank([told], RankingConfig(), NOW, kept={2, 3})
+    both = rank([told], RankingConfig(), NOW, Signals(kept={2, 3}))
     assert [(one.article.id, len(one.others)) for one in both] == [(2, 1), (3, 0)]
 
 
