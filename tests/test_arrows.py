@@ -75,7 +75,7 @@ PURE = {
     "digest.compose.choosing",
     "digest.compose.content",
     "digest.compose.eligibility",
-    "digest.compose.learning",
+    "digest.compose.readers",
     "digest.compose.placing",
     "digest.compose.ranking",
     "digest.compose.sections",

@@ -2,15 +2,17 @@
 
 A source's next article counts 1 / (1 + d * n) of its score after n others of that source were taken, and likewise an
 author's. Both only ever fall, so a heap whose entries are looked at again when they come up finds the best in time
-O(n log n): one of sources, and in each of them one of authors.
+O(n log n): one of sources, and in each of them one of authors, or the other way round.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from digest.compose.candidates import Candidate
 from digest.compose.ranking import GRAIN, Ranked
@@ -57,67 +59,75 @@ class Diversity:
 
 
 _Key = tuple[float, str]
+_Left = Callable[[Any], float]  # what is left of the score of the next one of a source, or of some authors
 
 
 @dataclass
-class _Source:
-    """The stories of one source: those of the same authors in a row, best first; the rows in a heap."""
+class _Group:
+    """The stories of one source: those of the same authors in a row, best first; the rows in a heap. Or vice versa."""
 
-    name: str
-    rows: dict[tuple[str, ...], list[Ranked]]  # the best at the end
-    heap: list[tuple[_Key, tuple[str, ...]]] = field(default_factory=list)
+    name: Any
+    rows: dict[Any, list[Ranked]]  # the best at the end
+    left: _Left  # by row
+    heap: list[tuple[_Key, Any]] = field(default_factory=list)
 
-    def key(self, diversity: Diversity, counts: Counts) -> _Key | None:
-        """Where its best stands now among those of all sources, the smallest first; None when it is empty."""
-        share = diversity.of_source(self.name, counts)
+    def key(self, left: _Left) -> _Key | None:
+        """Where its best stands now among those of all groups, the smallest first; None when it is empty."""
         while self.heap:
-            (points, url), authors = self.heap[0]
-            now = self._points(authors, diversity, counts)
+            (points, url), row = self.heap[0]
+            now = self._points(row)
             if now == points:
-                return round(points * share), url
-            heapq.heapreplace(self.heap, ((now, url), authors))
+                return round(points * left(self.name)), url
+            heapq.heapreplace(self.heap, ((now, url), row))
         return None
 
-    def pop(self, diversity: Diversity, counts: Counts) -> Ranked:
+    def pop(self) -> Ranked:
         """Its best, after `key` said that there is one."""
-        _, authors = heapq.heappop(self.heap)
-        story = self.rows[authors].pop()
-        self.push(authors, diversity, counts)
+        _, row = heapq.heappop(self.heap)
+        story = self.rows[row].pop()
+        self.push(row)
         return story
 
-    def push(self, authors: tuple[str, ...], diversity: Diversity, counts: Counts) -> None:
+    def push(self, row: Any) -> None:
         """What is left of a row, into the heap."""
-        if self.rows[authors]:
-            url = self.rows[authors][-1].article.url
-            heapq.heappush(self.heap, ((self._points(authors, diversity, counts), url), authors))
+        if self.rows[row]:
+            heapq.heappush(self.heap, ((self._points(row), self.rows[row][-1].article.url), row))
 
-    def _points(self, authors: tuple[str, ...], diversity: Diversity, counts: Counts) -> float:
-        return -self.rows[authors][-1].scored.score * GRAIN * diversity.of_authors(authors, counts)
+    def _points(self, row: Any) -> float:
+        return -self.rows[row][-1].scored.score * GRAIN * self.left(row)
 
 
-def in_turn(ranked: Iterable[Ranked], diversity: Diversity, counts: Counts) -> Iterator[Ranked]:
+def in_turn(ranked: Sequence[Ranked], diversity: Diversity, counts: Counts) -> Iterator[Ranked]:
     """Every story (given best first) when its turn has come; the caller takes those with a place into `counts`.
 
     Of equal ones the first URL comes first.
     """
-    sources: dict[str, _Source] = {}
-    by_row: dict[str, dict[tuple[str, ...], list[Ranked]]] = defaultdict(lambda: defaultdict(list))
-    for story in ranked:
-        by_row[story.article.source][names(story.article)].append(story)
-    heap: list[tuple[_Key, str]] = []
-    for name, rows in by_row.items():
-        source = sources[name] = _Source(name, rows)
-        for authors, row in rows.items():
-            row.reverse()
-            source.push(authors, diversity, counts)
-        if (key := source.key(diversity, counts)) is not None:
-            heap.append((key, name))
+    named = [(story.article.source, names(story.article), story) for story in ranked]
+    of_source: _Left = partial(diversity.of_source, counts=counts)
+    of_authors: _Left = partial(diversity.of_authors, counts=counts)
+    # Who is taken changes rows in many groups, if the groups are many: the fewer make the groups.
+    fewer = len({source for source, _, _ in named}) <= len({authors for _, authors, _ in named})
+    outer, inner = (of_source, of_authors) if fewer else (of_authors, of_source)
+    rows: dict[Any, dict[Any, list[Ranked]]] = defaultdict(lambda: defaultdict(list))
+    for source, authors, story in reversed(named):
+        group, row = (source, authors) if fewer else (authors, source)
+        rows[group][row].append(story)
+    return _drawn({name: _Group(name, inside, inner) for name, inside in rows.items()}, outer)
+
+
+def _drawn(groups: Mapping[Any, _Group], left: _Left) -> Iterator[Ranked]:
+    heap: list[tuple[_Key, Any]] = []
+    for group in groups.values():
+        for row in group.rows:
+            group.push(row)
+        if (key := group.key(left)) is not None:
+            heap.append((key, group.name))
     heapq.heapify(heap)
     while heap:
         key, name = heapq.heappop(heap)
-        now = sources[name].key(diversity, counts)
+        now = groups[name].key(left)
         if now == key:
-            yield sources[name].pop(diversity, counts)
-            now = sources[name].key(diversity, counts)
+            yield groups[name].pop()
+            now = groups[name].key(left)
         if now is not None:
             heapq.heappush(heap, (now, name))

@@ -101,7 +101,8 @@ def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Lay
         known = {"score": scored.score, "reasons": scored.plain(), "also": _also(story), "notes": _notes(pool, story)}
         if article.id in place_of:
             position, spot = place_of[article.id]
-            known["notes"] = [f"Its section: {spot.why}.", *_notes(pool, story)]
+            also_said = [layout.moved[article.id]] if article.id in layout.moved else []
+            known["notes"] = [*also_said, *_notes(pool, story)]
             yield _row(issue, pool, article.id, **known, position=position, section_id=spot.section_id)
             cause = Cause.STORY
         else:

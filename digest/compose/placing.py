@@ -20,19 +20,10 @@ NO_HAND: Mapping[int, Override] = {}
 
 @dataclass(frozen=True)
 class Place:
-    """An article, the section it belongs to, and why."""
+    """An article and the section it belongs to."""
 
     article_id: int
     section_id: str
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Home:
-    """The section that an article belongs to, and why: the second half of a sentence."""
-
-    section: SectionConfig
-    why: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +35,7 @@ class Layout:
     left_out: Mapping[int, Refused]
     scores: Mapping[int, Scored]  # of every story, as it counted when its turn had come
     problems: tuple[str, ...] = ()  # sentences for the editor
+    moved: Mapping[int, str] = field(default_factory=dict)  # why an article does not stand in its own section
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -67,8 +59,9 @@ def place(ranked: Sequence[Ranked], edition: EditionConfig, overrides: Mapping[i
     sections = standing(edition)
     homes = {story.article.id: _home(story.article, sections, overrides.get(story.article.id)) for story in ranked}
     problems: list[str] = []
+    moved: dict[int, str] = {}
     while True:
-        layout = _Table(ranked, edition, overrides, homes).laid(tuple(problems))
+        layout = _Table(ranked, edition, overrides, homes).laid(tuple(problems), moved)
         closed = _too_short(layout, sections, overrides)
         if not closed:
             return layout
@@ -78,10 +71,9 @@ def place(ranked: Sequence[Ranked], edition: EditionConfig, overrides: Mapping[i
             f'{_shown(layout, section)}: it is not shown, they stand in "{rest.title}".'
             for section in closed
         ]
-        moved = {section.id: f"{section.title} is not shown, it would have too few articles" for section in closed}
-        homes = {
-            id_: Home(rest, moved[home.section.id]) if home.section.id in moved else home for id_, home in homes.items()
-        }
+        leaving = {id_: home for id_, home in homes.items() if home in closed}
+        moved |= {id_: f'Its section "{home.title}" has too few to be shown.' for id_, home in leaving.items()}
+        homes |= dict.fromkeys(leaving, rest)
 
 
 def _too_short(
@@ -106,9 +98,9 @@ class _Table:
     ranked: Sequence[Ranked]
     edition: EditionConfig
     overrides: Mapping[int, Override]
-    homes: Mapping[int, Home]
+    homes: Mapping[int, SectionConfig]
 
-    def laid(self, problems: tuple[str, ...]) -> Layout:
+    def laid(self, problems: tuple[str, ...], moved: Mapping[int, str]) -> Layout:
         """Places given: to what an editor wants in, to the lead, then in turn."""
         room = _Room(self.edition, self._diversity())
         left_out: dict[int, Refused] = {}
@@ -117,7 +109,7 @@ class _Table:
         foremost = self._lead(self.ranked)
         for story in self._turns(foremost, room):
             article, hand = story.article, self.overrides.get(story.article.id)
-            wanted, home = by_hand(hand), self.homes[article.id].section
+            wanted, home = by_hand(hand), self.homes[article.id]
             counted = story if wanted else room.counted(story)
             scores[article.id] = counted.scored
             refused = None if wanted else _dropped(hand) or room.refuses(story, home)
@@ -134,6 +126,7 @@ class _Table:
             left_out,
             scores,
             problems,
+            moved,
         )
 
     def _diversity(self) -> Diversity:
@@ -144,17 +137,20 @@ class _Table:
         first = [story for story in self.ranked if by_hand(self.overrides.get(story.article.id))]
         first += [story for story in self.ranked if story.article.id == lead and story not in first]
         yield from first
-        ids = {story.article.id for story in first}
-        rest = [story for story in self.ranked if story.article.id not in ids]
-        yield from in_turn(rest, room.diversity, room.counts)
+        had = {story.article.id for story in first}
+        for story in in_turn([one for one in self.ranked if one.article.id not in had], room.diversity, room.counts):
+            had.add(story.article.id)
+            yield story
+            if room.full:  # no turn is waited for any more
+                break
+        yield from (story for story in self.ranked if story.article.id not in had)
 
     def _place(self, article_id: int) -> Place:
-        home = self.homes[article_id]
-        return Place(article_id, home.section.id, home.why)
+        return Place(article_id, self.homes[article_id].id)
 
     def _reading(self, ids: Sequence[int]) -> Iterator[Place]:
         for section in standing(self.edition):
-            inside = [id_ for id_ in ids if self.homes[id_].section.id == section.id]
+            inside = [id_ for id_ in ids if self.homes[id_].id == section.id]
             for article_id in _ordered(inside, self.overrides):
                 yield self._place(article_id)
 
@@ -165,7 +161,7 @@ class _Table:
         """
         open_: list[tuple[tuple[bool, ...], int]] = []
         for story in stories:
-            hand, home = self.overrides.get(story.article.id), self.homes[story.article.id].section
+            hand, home = self.overrides.get(story.article.id), self.homes[story.article.id]
             low = story.scored.score < _floor(self.edition, home) and not by_hand(hand)
             chosen = hand is not None and hand.section_id == LEAD
             if _dropped(hand) or low or home.style == "short" or (story.told and not chosen):
@@ -179,17 +175,15 @@ def _dropped(hand: Override | None) -> Refused | None:
     return Refused(Cause.DROPPED, "An editor dropped it.") if hand is not None and hand.dropped else None
 
 
-def _home(article: Candidate, sections: Sequence[SectionConfig], override: Override | None) -> Home:
+def _home(article: Candidate, sections: Sequence[SectionConfig], override: Override | None) -> SectionConfig:
     ruled = section_of(article, sections)
-    why = "no other section's rule fits" if ruled.match is None else "its rule fits"
     if override is None or override.section_id is None:
-        return Home(ruled, why)
+        return ruled
     if override.section_id == LEAD:
         full = [section for section in sections if section.style != "short"]
-        return Home(ruled, why) if ruled.style != "short" or not full else Home(full[-1], "a short one can't lead")
+        return ruled if ruled.style != "short" or not full else full[-1]
     # A section that the edition no longer has: the rules decide again.
-    chosen = next((section for section in sections if section.id == override.section_id), None)
-    return Home(chosen, "an editor put it there") if chosen else Home(ruled, why)
+    return next((section for section in sections if section.id == override.section_id), ruled)
 
 
 def _floor(edition: EditionConfig, home: SectionConfig) -> float:
@@ -205,6 +199,11 @@ class _Room:
     sections: Counter[str] = field(default_factory=Counter)
     counts: Counts = field(default_factory=Counts)
 
+    @property
+    def full(self) -> bool:
+        """Whether the issue has all the articles that it may have."""
+        return self.sections.total() >= self.edition.max_articles
+
     def counted(self, story: Ranked) -> Ranked:
         """The story as it counts beside those that have a place."""
         return self.diversity.scored(story, self.counts)
@@ -215,7 +214,7 @@ class _Room:
         if story.scored.score < floor:
             whose = "" if home.floor is None else f' of the section "{home.title}"'
             return Refused(Cause.FLOOR, f"Its score of {story.scored.score:g} is below the floor{whose} of {floor:g}.")
-        if self.sections.total() >= self.edition.max_articles:
+        if self.full:
             return Refused(Cause.FULL, f"The issue is full: {self.edition.max_articles} articles at most.")
         if home.max is not None and self.sections[home.id] >= home.max:
             return Refused(Cause.SECTION, f'The section "{home.title}" is full: {home.max} at most.')

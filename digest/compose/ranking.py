@@ -16,7 +16,7 @@ from typing import Any
 
 from digest.compose.candidates import Candidate
 from digest.compose.eligibility import Refused, named
-from digest.compose.learning import Readers
+from digest.compose.readers import Readers
 from digest.compose.stories import Story, Told
 from digest.config.values import RankingConfig
 from digest.models import Cause

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import Session, and_, col, select
 
 from digest.compose.candidates import Candidate
-from digest.compose.learning import LOOKED_BACK, Readers, Shown, learned
 from digest.compose.placing import by_hand
 from digest.compose.ranking import Signals, engaged
+from digest.compose.readers import LOOKED_BACK, Readers, Shown, learned
 from digest.compose.rows import GONE_OUT, MANY
 from digest.config.values import EditionConfig
 from digest.models import Article, Engagement, Issue, Override, Placement
