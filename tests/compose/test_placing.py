@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.compose.candidates import Candidate
+from digest.compose.choosing import Counts, Diversity, in_turn
 from digest.compose.eligibility import Refused
-from digest.compose.placing import Layout, place
+from digest.compose.placing import Layout, Place, place
 from digest.compose.ranking import Ranked, rank
-from digest.compose.stories import Story
+from digest.compose.stories import Story, Told
 from digest.config.values import EditionConfig, RankingConfig, SectionConfig, SectionMatch
 from digest.models import Cause, Override
 
@@ -104,6 +106,94 @@ def test_caps_leave_out_the_lowest_and_say_why(
     assert layout.left_out.keys() == out.keys()
     for id_, reason in out.items():
         assert reason.casefold() in layout.left_out[id_].sentence.casefold()
+
+
+def spread(diversity: float, *articles: Candidate, **more: Any) -> Layout:
+    edition = replace(EDITION, ranking=RankingConfig(diversity=diversity), **more)
+    return place(ranked(*articles, edition=edition), edition)
+
+
+def test_each_further_article_of_a_source_counts_less_and_says_so() -> None:
+    articles = [article(1), article(2), article(3), article(20, source="b")]
+    assert [spot.article_id for spot in spread(0, *articles).places] == [1, 2, 3, 20]
+    layout = spread(0.25, *articles)
+    assert [spot.article_id for spot in layout.places] == [1, 20, 2, 3]
+    third = layout.scores[3]
+    assert (third.reasons[-1].factor, third.reasons[-1].value) == ("diversity", round(1 / 1.5, 4))
+    assert round(math.fsum(reason.share for reason in third.reasons), 4) == third.score
+
+
+def test_an_author_counts_less_where_all_is_of_one_source() -> None:
+    articles = [article(1, authors=("Ann",)), article(2, authors=("ann",)), article(3, authors=("Bo",))]
+    layout = spread(0.25, *articles)
+    assert [spot.article_id for spot in layout.places] == [1, 3, 2]
+    assert [reason.factor for reason in layout.scores[3].reasons][-1] == "coverage"
+
+
+def test_a_source_with_three_hundred_articles_takes_its_share_at_most() -> None:
+    edition = replace(EDITION, max_articles=20, ranking=RankingConfig(max_per_source=5))
+    flood = [article(n) for n in range(1, 301)]
+    others = [article(n, source=f"s{n}") for n in range(301, 311)]
+    layout = place(ranked(*flood, *others, edition=edition), edition)
+    assert sum(spot.article_id <= 300 for spot in layout.places) == 5
+    assert len(layout.places) == 15
+    assert {refused.cause for refused in layout.left_out.values()} == {Cause.SOURCE}
+
+
+def test_what_was_told_before_never_leads_unless_an_editor_says_so() -> None:
+    told, fresh = ranked(article(1, picture=True), article(2))
+    told = replace(told, told=Told(7, 12, "Before"))
+    layout = place((told, fresh), EDITION)
+    assert (layout.lead, [spot.article_id for spot in layout.others]) == (Place(2, "rest"), [1])
+    assert place((told,), EDITION).lead is None
+    assert place((told,), EDITION).others == (Place(1, "rest"),)
+    assert place((told, fresh), EDITION, hand(1, section_id="lead")).lead == Place(1, "rest")
+
+
+def test_a_section_with_too_few_stands_with_the_rest() -> None:
+    edition = replace(EDITION, sections=(replace(EUROPE, min=2), SHORTS, REST))
+    all_ = ranked(article(1), article(2), article(3, section="Europe"), edition=edition)
+    layout = place(all_, edition)
+    assert read(layout) == [(1, "rest"), (2, "rest"), (3, "rest")]
+    assert layout.problems == (
+        'The section "Europe" asks for 2 articles at least and would have 1: it is not shown, they stand in '
+        '"Everything else".',
+    )
+    assert layout.moved == {3: 'Its section "Europe" has too few to be shown.'}
+    both = place((*all_, *ranked(article(4, section="Europe"))), edition)
+    assert (read(both)[1:3], both.problems) == ([(3, "europe"), (4, "europe")], ())
+    assert place(all_, edition, hand(2, section_id="europe")).problems == ()
+
+
+def test_a_section_has_a_floor_of_its_own() -> None:
+    edition = replace(EDITION, sections=(replace(EUROPE, floor=99.5), REST), ranking=RankingConfig(floor=98))
+    layout = place(ranked(article(1, section="Europe"), article(2), article(9), edition=edition), edition)
+    assert layout.left_out[1].sentence.endswith('is below the floor of the section "Europe" of 99.5.')
+    assert {id_: refused.cause for id_, refused in layout.left_out.items()} == {1: Cause.FLOOR, 9: Cause.FLOOR}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abc"), st.sampled_from(["ann", "bo", ""])), max_size=14),
+    st.integers(0, 8),
+)
+def test_in_turn_is_the_best_of_all_each_time(rows: list[tuple[int, str, str]], most: int) -> None:
+    """The heaps against looking at every one that is left, every time."""
+    articles = [
+        article(n, at=NOW - timedelta(hours=hours), source=source, authors=(author,) if author else ())
+        for n, (hours, source, author) in enumerate(rows, 1)
+    ]
+    several, counts, slow = len({row[1] for row in rows}) > 1, Counts(), Counts()
+    diversity, left, expected = Diversity(0.3, several), list(ranked(*articles)), []
+    while left:
+        best = min(left, key=lambda one: (-diversity.scored(one, slow).scored.score, one.article.url))
+        left.remove(best)
+        expected.append(diversity.scored(best, slow).scored.score)
+        slow.take(best.article)
+    found = []
+    for story in in_turn(ranked(*articles), diversity, counts):
+        found.append(diversity.scored(story, counts).scored.score)
+        counts.take(story.article)
+    assert found == pytest.approx(expected, abs=0.001)
 
 
 def test_a_pinned_article_overrides_floor_and_caps_and_counts_in_them() -> None:
