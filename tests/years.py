@@ -169,13 +169,13 @@ class Years:
         if composed.issue.state == IssueState.SKIPPED:
             return
         mood = self.random.random()
-        if mood < 0.1:
+        if mood < 0.12:
             self.world.move(composed.issue, IssueState.CANCELLED)
-        elif mood < 0.15:
+        elif mood < 0.22:
             self.world.approve(composed.issue)
             self.world.freeze(composed.issue)
             self.world.do(lambda session: issues.cancel(session, composed.issue.id or 0, self.world.now))
-        elif mood < 0.25:
+        elif mood < 0.34:
             held = self.world.move(composed.issue, IssueState.HELD)
             self.waiting.append((slot.at + timedelta(days=self.random.choice([3, 8])), slot, held))
         else:

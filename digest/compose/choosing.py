@@ -38,18 +38,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class Diversity:
-    """How much less further ones count; where all are of one source, there is nothing to choose between."""
+    """How much less further ones count; where all are of one source, or by one author, there is nothing to choose."""
 
     strength: float
-    several: bool  # sources
+    sources: bool = True  # whether there are several
+    authors: bool = True
 
     def of_source(self, source: str, counts: Counts) -> float:
         """What is left of the score of the source's next article."""
-        return 1.0 / (1.0 + self.strength * counts.sources[source]) if self.several else 1.0
+        return 1.0 / (1.0 + self.strength * counts.sources[source]) if self.sources else 1.0
 
     def of_authors(self, authors: Iterable[str], counts: Counts) -> float:
         """What is left of the score of their next article: the most present of them decides."""
-        return 1.0 / (1.0 + self.strength * max((counts.authors[name] for name in authors), default=0))
+        most = max((counts.authors[name] for name in authors), default=0) if self.authors else 0
+        return 1.0 / (1.0 + self.strength * most)
 
     def scored(self, story: Ranked, counts: Counts) -> Ranked:
         """The story as it counts now, with the factor "diversity" where that changes it."""

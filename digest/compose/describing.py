@@ -89,7 +89,10 @@ def reckoned(said: Mapping[str, Any]) -> list[str]:
         lines += _wrapped(f"By hand: {', '.join(decided)}.", "  ")
     if not said["reasons"]:
         return lines
-    rows = [(row["factor"], f"x {row['value']:g}", f"{row['share']:+,.4f}") for row in said["reasons"]]
+    rows = [
+        (row["factor"], f"x {row['value']:g}", f"{row['share']:+,.4f}" if row["share"] else "0.0000")
+        for row in said["reasons"]
+    ]
     lines += ["", f"  {'FACTOR':<12}{'VALUE':>10}{'POINTS':>{_POINTS}}"]
     lines += [f"  {factor:<12}{value:>10}{share:>{_POINTS}}" for factor, value, share in rows]
     return [

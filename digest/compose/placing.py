@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from digest.compose.candidates import Candidate
-from digest.compose.choosing import Counts, Diversity, in_turn
+from digest.compose.choosing import Counts, Diversity, in_turn, names
 from digest.compose.eligibility import Refused
 from digest.compose.ranking import Ranked, Scored
 from digest.compose.sections import section_of, standing
@@ -131,7 +131,8 @@ class _Table:
 
     def _diversity(self) -> Diversity:
         several = len({story.article.source for story in self.ranked}) > 1
-        return Diversity(self.edition.ranking.diversity, several)
+        authors = len({names(story.article) for story in self.ranked}) > 1
+        return Diversity(self.edition.ranking.diversity, several, authors)
 
     def _turns(self, lead: int | None, room: _Room) -> Iterator[Ranked]:
         first = [story for story in self.ranked if by_hand(self.overrides.get(story.article.id))]

@@ -15,7 +15,7 @@ from years import Years, all_rows
 from digest.compose import run
 from digest.models import Appearance, Article, Cause, Issue, IssueState, Placement
 
-WEEKS = int(os.environ.get("DIGEST_WEEKS", "12"))
+WEEKS = int(os.environ.get("DIGEST_WEEKS", "20"))
 SEEDS = range(1, 1 + int(os.environ.get("DIGEST_SEEDS", "1")))
 
 
