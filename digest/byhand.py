@@ -22,6 +22,7 @@ from digest.opml import Feed
 
 BY_HAND = "by-hand"
 OF_FEED = ("name", "section", "kind", "weight", "language", "max_items", "type", "select", "folder")
+BOOST = 10  # times that an article can count at most
 
 
 def checked(table: str, **given: Any) -> dict[str, Any]:
@@ -219,6 +220,17 @@ def show_article(session: Session, name: str) -> Article:
     if not row.hidden:
         raise NothingToDo(f"article {row.id} is not hidden")
     row.hidden = False
+    return row
+
+
+def boost_article(session: Session, name: str, factor: float) -> Article:
+    """The article, whose score is multiplied by `factor` (0 to 10) from now on; 1 leaves it to the ranking."""
+    row = article(session, name)
+    if not 0 <= factor <= BOOST:
+        raise UsageError(f"boost: expected a number from 0 to {BOOST}, got {factor:g}")
+    if row.boost == factor:
+        raise NothingToDo(f"article {row.id} counts {factor:g} times already")
+    row.boost = factor
     return row
 
 

@@ -20,10 +20,12 @@ from subscribers.columns import UtcDateTime, table
 __all__ = [
     "Appearance",
     "Article",
+    "Cause",
     "DayUse",
     "Delivery",
     "DeliveryState",
     "Edition",
+    "Engagement",
     "Instance",
     "Issue",
     "IssueState",
@@ -149,6 +151,18 @@ class Article(SQLModel, table=True):
     )  # last success of the source before it was seen, else first seen
     hidden: bool = False
     added_by_hand: bool = False
+    boost: float = 1.0  # the editors' own factor of its score, in every issue
+
+
+class Engagement(SQLModel, table=True):
+    """What readers made of an article, as another program counted it."""
+
+    __tablename__: ClassVar[str] = "engagement"
+
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    kind: str = Field(primary_key=True, max_length=16)  # points | clicks
+    count: int = Field(sa_type=BigInteger)
+    at: datetime = Field(sa_type=UtcDateTime)  # when it was told
 
 
 class Sighting(SQLModel, table=True):
@@ -230,6 +244,28 @@ class Issue(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class Cause(StrEnum):
+    """Why an article has no place, in a word for programs; `Placement.left_out` says it to people."""
+
+    NONE = ""  # it has one
+    HIDDEN = "hidden"
+    AHEAD = "ahead"  # available only after the cut
+    WINDOW = "window"  # available before the window
+    BACKLOG = "backlog"
+    TAKEN = "taken"  # another issue has it
+    TOLD = "told"  # an earlier issue told it under the same title
+    DROPPED = "dropped"  # by an editor
+    STORY = "story"  # its story stands, under another article
+    FLOOR = "floor"
+    FULL = "full"  # the issue
+    SECTION = "section"  # is full
+    SOURCE = "source"  # has its share
+    AUTHOR = "author"  # has their share
+
+
+NO_ROOM = (Cause.FULL, Cause.SECTION, Cause.SOURCE, Cause.AUTHOR)  # good enough: may compete again
+
+
 class Placement(SQLModel, table=True):
     """An article's place in an issue as composing found it; rewritten by every composing, overrides laid over it."""
 
@@ -238,13 +274,15 @@ class Placement(SQLModel, table=True):
     issue_id: int = Field(primary_key=True, foreign_key="issue.id")
     article_id: int = Field(primary_key=True, foreign_key="article.id")
     section_id: str = ""
-    position: int = 0  # over the whole issue
+    position: int = 0  # over the whole issue; 0 is the lead's
     score: float = 0.0
     reasons: list[dict[str, Any]] = Field(
         default_factory=list, sa_type=JSON
     )  # {"factor","value","share"}; shares sum to score
     also: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)  # {"source","url"}
     left_out: str | None = None  # why it is a candidate only
+    cause: str = Cause.NONE  # the same in a word
+    notes: list[str] = Field(default_factory=list, sa_type=JSON)  # what else is to be said of it, in sentences
     is_new: bool = False  # came in after the first composing
 
 
@@ -257,6 +295,7 @@ class Override(SQLModel, table=True):
     article_id: int = Field(primary_key=True, foreign_key="article.id")
     pinned: bool = False
     dropped: bool = False
+    update: bool = False  # it tells what is new of a story that was told before
     section_id: str | None = None
     position: int | None = None  # within its section, 0 first
     title: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from digest.cli import frame
 from digest.errors import UsageError
 
-app = frame.noun("What was gathered; add and hide by hand.")
+app = frame.noun("What was gathered; add, hide and boost by hand.")
 
 _Which = Annotated[str, typer.Argument(metavar="ARTICLE", help="Its number or its URL.")]
 
@@ -18,7 +20,7 @@ def plain(row: Any) -> dict[str, Any]:
     """An article as --json shows it."""
     keys = ("id", "url", "title", "dek", "bylines", "kind", "section", "categories", "language")
     image = {"url": row.image_url, "alt": row.image_alt, "credit": row.image_credit} if row.image_url else None
-    more = ("published_at", "first_seen_at", "hidden", "added_by_hand")
+    more = ("published_at", "first_seen_at", "hidden", "added_by_hand", "boost")
     return (
         {key: getattr(row, key) for key in keys}
         | {"source": row.source_id, "image": image}
@@ -139,3 +141,75 @@ def hide(
     with here.app() as app, db.writing(app.engine) as session:
         data = plain((byhand.show_article if undo else byhand.hide_article)(session, which))
     here.out({"article": data}, f"Article {data['id']} is {'shown again' if undo else 'hidden'}.")
+
+
+@app.command("boost")
+def boost(
+    ctx: typer.Context,
+    which: _Which,
+    factor: Annotated[float, typer.Argument(min=0.0, max=10.0, metavar="FACTOR", help="0 to 10; 1 is as ranked.")],
+) -> None:
+    """Have an article count more or less in every issue that has not left yet: its score times FACTOR.
+
+    \b
+    Examples:
+      digest articles boost 12 1.5
+      digest articles boost https://example.org/story 1
+    """
+    from digest import byhand, db
+
+    here = frame.of(ctx)
+    with here.app() as app, db.writing(app.engine) as session:
+        data = plain(byhand.boost_article(session, which, factor))
+    then = "digest issues compose EDITION counts it in."
+    here.out({"article": data}, f"Article {data['id']} counts {data['boost']:g} times. {then}")
+
+
+class Kind(StrEnum):
+    """What a file of counts counts."""
+
+    points = "points"
+    clicks = "clicks"
+
+
+@app.command("engagement")
+def engagement(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header: a column of URLs, one of counts.")],
+    *,
+    kind: Annotated[Kind, typer.Option(help="What is counted.")],
+    columns: Annotated[
+        str | None, typer.Option("--map", metavar="url=NAME,count=NAME", help="Which columns; default: by their names.")
+    ] = None,
+) -> None:
+    """Take over how often articles were clicked, or their points elsewhere; a later file replaces what it names.
+
+    \b
+    Examples:
+      digest articles engagement clicks.csv --kind clicks
+      digest articles engagement votes.csv --kind points --map url=link,count=score
+    """
+    from digest import db
+    from digest.engagement import read_counts, store_counts
+
+    here = frame.of(ctx)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: expected a readable CSV file, got: {error.strerror}") from error
+    sheet = read_counts(text, str(kind), _mapped(columns))
+    with here.app() as app, here.progress() as progress, db.writing(app.engine) as session:
+        report = store_counts(session, sheet, str(kind), app.clock(), progress)
+    bad = [f"  line {line}: {reason}" for line, reason in report.bad]
+    said = f'{report.stored:,} articles have {kind} now (columns "{sheet.url}" and "{sheet.count}").'
+    here.out(
+        {"stored": report.stored, "columns": {"url": sheet.url, "count": sheet.count}, "bad": report.bad},
+        [said, *([f"Not taken: {len(bad):,}", *bad] if bad else [])],
+    )
+
+
+def _mapped(given: str | None) -> dict[str, str]:
+    pairs = dict(part.partition("=")[::2] for part in (given or "").split(",") if part)
+    if any(name not in ("url", "count") or not column for name, column in pairs.items()):
+        raise UsageError(f'--map: expected url=NAME,count=NAME with names of columns, got "{given}"')
+    return pairs

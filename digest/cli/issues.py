@@ -99,16 +99,13 @@ def explain(ctx: typer.Context, which: _Which, issue: _Issue = None) -> None:
       digest issues explain 45
     """
     from digest.compose import run
-    from digest.compose.describing import explained
+    from digest.compose.describing import explained, reckoned
 
     here = frame.of(ctx)
     with here.app() as app:
         article_id = _article(app, which)
         data = explained(run.explain(app.engine, _chosen(app, issue, closed=True), article_id))
-    where = data["left_out"] or f"It stands in section {data['section']}, place {data['position']} of the issue."
-    factors = [[row["factor"], f"x {row['value']:g}", f"{row['share']:+.4f}"] for row in data["reasons"]]
-    score = [f"Score {data['score']:g}", *frame.columns(["FACTOR", "VALUE", "POINTS"], factors)] if factors else []
-    here.out(data, [data["title"], where, *score])
+    here.out(data, [frame.printable(line) for line in reckoned(data)])
 
 
 @app.command("pin")
@@ -167,13 +164,16 @@ def move(
 @app.command("edit")
 def edit(
     ctx: typer.Context,
-    which: Annotated[str | None, typer.Argument(metavar="[ARTICLE]", help="For --title and --dek.")] = None,
+    which: Annotated[str | None, typer.Argument(metavar="[ARTICLE]", help="For --title, --dek and --update.")] = None,
     title: Annotated[str | None, typer.Option(help="The article's headline in this issue; empty: its own.")] = None,
     dek: Annotated[str | None, typer.Option(help="The sentence under the headline in this issue.")] = None,
     subject: Annotated[str | None, typer.Option(help="The issue's subject; empty: the automatic one.")] = None,
     preheader: Annotated[str | None, typer.Option(help="What follows the subject in lists of mail.")] = None,
     intro: Annotated[str | None, typer.Option(help="Markdown before the articles.")] = None,
     outro: Annotated[str | None, typer.Option(help="Markdown after the articles.")] = None,
+    update: Annotated[
+        bool | None, typer.Option("--update/--no-update", help="It tells what is new of a story told before.")
+    ] = None,
     issue: _Issue = None,
 ) -> None:
     """Change the words of an article in an issue, or of the issue itself.
@@ -181,21 +181,26 @@ def edit(
     \b
     Examples:
       digest issues edit 45 --title "A better headline"
+      digest issues edit 45 --update
       digest issues edit --intro "Good morning." --subject "The week in Europe"
     """
     from digest.compose import issues
 
     given = {"subject": subject, "preheader": preheader, "intro": intro, "outro": outro}
     words = {name: text for name, text in given.items() if text is not None}
-    ours = title is not None or dek is not None
+    ours = title is not None or dek is not None or update is not None
     if ours != (which is not None) or not (ours or words):
-        raise UsageError("give an ARTICLE with --title or --dek, or words of the issue (--subject, --intro, ...)")
+        raise UsageError(
+            "give an ARTICLE with --title, --dek or --update, or words of the issue (--subject, --intro, ...)"
+        )
 
     def change(session: Session, app: App, id_: int, article: int | None) -> None:
         if words:
             issues.edit_issue(session, id_, app.clock(), words)
-        if article is not None:
+        if article is not None and (title is not None or dek is not None):
             issues.edit_article(session, id_, article, app.clock(), title, dek)
+        if article is not None and update is not None:
+            issues.mark_update(session, id_, article, app.clock(), update)
 
     _amend(ctx, issue, which, change)
 

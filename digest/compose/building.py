@@ -88,7 +88,7 @@ def _read(material: Material) -> tuple[ArticleContent | None, tuple[SectionConte
     sections = standing(material.edition)
     places = sorted(material.placements, key=lambda row: row.position)
     homes = [(_home(row, sections), _said(row.article_id, row, material)) for row in places]
-    lead = homes.pop(0)[1] if homes and homes[0][0].style != "short" else None
+    lead = homes.pop(0)[1] if places and places[0].position == 0 else None
     filled = (
         SectionContent(
             section.id, section.title, section.style, tuple(article for home, article in homes if home is section)

@@ -26,6 +26,7 @@ class Candidate:
     section: str = ""
     categories: tuple[str, ...] = ()
     picture: bool = False
+    boost: float = 1.0
 
 
 def candidate(article: Article, source: Source) -> Candidate:
@@ -46,4 +47,5 @@ def candidate(article: Article, source: Source) -> Candidate:
         section=article.section or "",
         categories=tuple(article.categories),
         picture=bool(article.image_url),
+        boost=article.boost,
     )

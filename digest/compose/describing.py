@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -58,12 +59,51 @@ def explained(found: Explained) -> dict[str, Any]:
         "section": row.section_id if row and found.reason is None else None,
         "position": row.position if row and found.reason is None else None,
         "left_out": found.reason,
+        "cause": (row.cause or None) if row else None,
+        "notes": row.notes if row else [],
         "score": row.score if row else None,
         "reasons": row.reasons if row else [],
         "also": _also(row),
         "new": bool(row and row.is_new),
         "editor": _hand(found.override),
     }
+
+
+_POINTS = 12  # the width of a column of points
+
+
+def reckoned(said: Mapping[str, Any]) -> list[str]:
+    """What `explained` says, in lines for a terminal: the place, the story, and the points as a sum."""
+    where = said["left_out"] or (
+        f'It leads the issue, from the section "{said["section"]}".'
+        if said["position"] == 0
+        else f'It stands in the section "{said["section"]}", at place {said["position"]} of the issue.'
+    )
+    lines = [*_wrapped(said["title"], ""), "", *_wrapped(where, "  ")]
+    for sentence in said["notes"]:
+        lines += _wrapped(sentence, "  ")
+    if said["also"]:
+        lines += _wrapped(f"Also covered by {', '.join(one['source'] for one in said['also'])}.", "  ")
+    if said["editor"]:
+        decided = (name if value is True else f"{name} {value}" for name, value in said["editor"].items())
+        lines += _wrapped(f"By hand: {', '.join(decided)}.", "  ")
+    if not said["reasons"]:
+        return lines
+    rows = [
+        (row["factor"], f"x {row['value']:g}", f"{row['share']:+,.4f}" if row["share"] else "0.0000")
+        for row in said["reasons"]
+    ]
+    lines += ["", f"  {'FACTOR':<12}{'VALUE':>10}{'POINTS':>{_POINTS}}"]
+    lines += [f"  {factor:<12}{value:>10}{share:>{_POINTS}}" for factor, value, share in rows]
+    return [
+        *lines,
+        f"  {'':<12}{'':>10}{'-' * 10:>{_POINTS}}",
+        f"  {'score':<12}{'':>10}{said['score']:>{_POINTS},.4f}",
+    ]
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, 79, initial_indent=indent, subsequent_indent=indent)
 
 
 def told(composed: Composed) -> list[str]:
@@ -129,6 +169,7 @@ def _left_out(row: Placement, article: Article) -> dict[str, Any]:
         "source": article.source_id,
         "score": row.score,
         "reason": row.left_out,
+        "cause": row.cause,
     }
 
 
@@ -142,6 +183,7 @@ def _hand(override: Override | None) -> dict[str, Any]:
     decided = {
         "pinned": override.pinned or None,
         "dropped": override.dropped or None,
+        "update": override.update or None,
         "section": override.section_id,
         "position": override.position,
         "title": override.title,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.models import Article
+from digest.models import Article, Cause
 
 FAR_DAYS = 36_500  # a window of a century is "everything"; more would leave the calendar
 
@@ -29,27 +29,43 @@ def window(last_cut: datetime | None, now: datetime, days: int) -> Window:
     return Window(last_cut if last_cut is not None else before(now, days), now, days)
 
 
-def not_eligible(article: Article, window: Window) -> str | None:
-    """Why an issue with this window can't have `article`, as a sentence; None if it can.
+@dataclass(frozen=True)
+class Refused:
+    """Why an article has no place: in a word for programs, and in a sentence."""
+
+    cause: Cause
+    sentence: str
+
+
+def not_eligible(article: Article, window: Window, *, rolled: bool = False) -> Refused | None:
+    """Why an issue with this window can't have `article`; None if it can.
 
     A source that was down loses nothing: its articles may be as old as its last good look, less `window.days`. A source
-    that is new brings the last `window.days` only.
+    that is new brings the last `window.days` only. What is `rolled` over was in an earlier window.
     """
+    at = _said(article.available_at)
     if article.hidden:
-        return "It is hidden."
+        return Refused(Cause.HIDDEN, "It is hidden.")
     if article.available_at >= window.end:
-        return f"It becomes available at {_said(article.available_at)}, after the cut: the next issue can have it."
-    if article.available_at < window.start:
-        return f"It became available at {_said(article.available_at)}, before this issue's window."
+        return Refused(Cause.AHEAD, f"It becomes available at {at}, after the cut: the next issue can have it.")
+    if article.available_at < window.start and not rolled:
+        return Refused(Cause.WINDOW, f"It became available at {at}, before this issue's window.")
     oldest = before(article.previous_look_at, window.days)
     if article.published_at is not None and article.published_at < oldest and not article.added_by_hand:
-        return f"It is backlog: published at {_said(article.published_at)}, before {_said(oldest)}."
+        published = _said(article.published_at)
+        return Refused(Cause.BACKLOG, f"It is backlog: published at {published}, before {_said(oldest)}.")
     return None
 
 
-def taken(number: int | None, issue_id: int) -> str:
-    """The sentence for an article that another issue of the edition has; no editor's hand overrides it."""
-    return f"It was in issue {number}." if number is not None else f"It is in the open issue with id {issue_id}."
+def taken(number: int | None, issue_id: int) -> Refused:
+    """For an article that another issue of the edition has; no editor's hand overrides it."""
+    was = f"It was in issue {number}." if number is not None else f"It is in the open issue with id {issue_id}."
+    return Refused(Cause.TAKEN, was)
+
+
+def named(number: int | None, issue_id: int) -> str:
+    """An earlier issue as a sentence names it."""
+    return f"issue {number}" if number is not None else f"the issue with id {issue_id}"
 
 
 def _said(instant: datetime) -> str:

@@ -14,7 +14,7 @@ from digest.compose import rows
 from digest.compose.building import Material, build
 from digest.compose.content import IssueContent, content_hash, from_json, to_json
 from digest.compose.issues import move
-from digest.compose.sections import by_hand
+from digest.compose.placing import by_hand
 from digest.compose.variants import packed
 from digest.config.values import Config
 from digest.errors import IllegalMove, NeedsDecision

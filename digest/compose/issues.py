@@ -17,8 +17,9 @@ from datetime import datetime
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
+from digest.compose.placing import LEAD
 from digest.compose.rows import OPEN, edition_of, issue_of
-from digest.compose.sections import LEAD, standing
+from digest.compose.sections import standing
 from digest.errors import IllegalMove, NeedsDecision, NotFound, NothingToDo, UsageError
 from digest.models import Appearance, Article, Issue, IssueState, Override
 
@@ -174,6 +175,11 @@ def edit_article(
     if dek is not None:
         words["dek"] = dek.strip()
     return _decide(session, issue_id, article_id, now, **words)
+
+
+def mark_update(session: Session, issue_id: int, article_id: int, now: datetime, update: bool) -> Override:
+    """The article tells what is new of a story that an earlier issue told, so it may lead; or it does not."""
+    return _decide(session, issue_id, article_id, now, update=update)
 
 
 def edit_issue(session: Session, issue_id: int, now: datetime, words: Mapping[str, str]) -> Issue:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, insert
 from sqlmodel import Session, col
 
-from digest.compose import rows
+from digest.compose import rows, signals
 from digest.compose.building import build, titled
 from digest.compose.candidates import Candidate, candidate
 from digest.compose.content import IssueContent, content_hash
-from digest.compose.eligibility import not_eligible, taken, window
-from digest.compose.ranking import Ranked, rank
-from digest.compose.sections import Layout, by_hand, place
-from digest.compose.stories import stories
+from digest.compose.eligibility import Refused, named, not_eligible, taken, window
+from digest.compose.placing import Layout, by_hand, place
+from digest.compose.ranking import Ranked, rank, retold
+from digest.compose.stories import Told, stories
 from digest.config.values import Config, EditionConfig
 from digest.links import Links
-from digest.models import Issue, Override, Placement, table
+from digest.models import Cause, Issue, Override, Placement, table
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class Laid:
 @dataclass(frozen=True)
 class _Pool:
     candidates: tuple[Candidate, ...]
-    refused: Mapping[int, str]
+    refused: Mapping[int, Refused]
     seen: Mapping[int, datetime]  # when an article became available
+    rolled: Mapping[int, str]  # where what is rolled over comes from, a sentence
 
 
 def lay(session: Session, config: Config, links: Links, edition: EditionConfig, issue: Issue) -> Laid:
@@ -47,8 +48,10 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     assert issue.id is not None
     overrides = rows.overrides_of(session, issue.id)
     pool = _pool(session, edition, issue, overrides)
-    kept = {article_id for article_id, override in overrides.items() if by_hand(override)}
-    ranked = rank(stories(pool.candidates), edition.ranking, issue.window_end, kept)
+    said = signals.gathered(session, edition, issue, pool.candidates, overrides)
+    telling, again = retold(stories(pool.candidates), said)
+    pool = replace(pool, refused={**pool.refused, **again})
+    ranked = rank(telling, edition.ranking, issue.window_end, said)
     layout = place(ranked, edition, overrides)
     _store(session, issue, list(_placements(issue, pool, ranked, layout)))
     material = rows.material_of(session, config, edition, issue)
@@ -58,50 +61,76 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     issue.content_hash = content_hash(content)
     session.add(issue)
     session.flush()
-    wrong = problem if layout.places and not issue.subject_override else None
-    return Laid(content, len(layout.places), (wrong,) if wrong else ())
+    wrong = [problem] if problem and layout.places and not issue.subject_override else []
+    return Laid(content, len(layout.places), (*wrong, *layout.problems))
 
 
 def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Mapping[int, Override]) -> _Pool:
     looked = window(issue.window_start, issue.window_end, edition.window_days)
     elsewhere = rows.taken_by_others(session, issue)
+    rolling = rows.rolling(session, issue, edition.ranking.roll_over)
+    rolled = {rolled.article.id or 0: _rolled(rolled) for rolled in rolling}
+    inside = rows.looked_at(session, looked, [*overrides])
+    both = {article.id or 0: (article, source) for article, source in inside}
+    both |= {one.article.id or 0: (one.article, one.source) for one in rolling}
     candidates, refused, seen = [], {}, {}
-    for article, source in rows.looked_at(session, looked, list(overrides)):
-        assert article.id is not None
-        seen[article.id] = article.available_at
-        other = elsewhere.get(article.id)
+    for id_, (article, source) in sorted(both.items(), key=lambda pair: pair[1][0].canonical_url):
+        seen[id_] = article.available_at
+        other = elsewhere.get(id_)
         reason = taken(other.number, other.issue_id) if other else None
-        if reason is None and not by_hand(overrides.get(article.id)):
-            reason = not_eligible(article, looked)
+        if reason is None and not by_hand(overrides.get(id_)):
+            reason = not_eligible(article, looked, rolled=id_ in rolled)
         if reason is None:
             candidates.append(candidate(article, source))
         else:
-            refused[article.id] = reason
-    return _Pool(tuple(candidates), refused, seen)
+            refused[id_] = reason
+    return _Pool(tuple(candidates), refused, seen, rolled)
+
+
+def _rolled(rolling: rows.Rolling) -> str:
+    return f"It is rolled over from {named(rolling.number, rolling.issue_id)}, where there was no room for it."
 
 
 def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Layout) -> Iterable[dict[str, object]]:
-    place_of = {spot.article_id: (number, spot.section_id) for number, spot in enumerate(layout.places)}
-    for article_id, reason in pool.refused.items():
-        yield _row(issue, pool, article_id, left_out=reason)
+    start = 0 if layout.lead else 1
+    place_of = {spot.article_id: (number, spot) for number, spot in enumerate(layout.places, start)}
+    for article_id, refused in pool.refused.items():
+        yield _row(issue, pool, article_id, cause=refused.cause, left_out=refused.sentence)
     for story in ranked:
-        article = story.article
-        known = {"score": story.scored.score, "reasons": story.scored.plain(), "also": _also(story)}
+        article, scored = story.article, layout.scores[story.article.id]
+        known = {"score": scored.score, "reasons": scored.plain(), "also": _also(story), "notes": _notes(pool, story)}
         if article.id in place_of:
-            position, section_id = place_of[article.id]
-            yield _row(issue, pool, article.id, **known, position=position, section_id=section_id)
+            position, spot = place_of[article.id]
+            also_said = [layout.moved[article.id]] if article.id in layout.moved else []
+            known["notes"] = [*also_said, *_notes(pool, story)]
+            yield _row(issue, pool, article.id, **known, position=position, section_id=spot.section_id)
+            cause = Cause.STORY
         else:
-            yield _row(issue, pool, article.id, **known, left_out=layout.left_out[article.id])
-        for other, scored in story.others:
-            reason = f'It tells the same story as "{article.title}" ({article.source_name}).'
-            yield _row(issue, pool, other.id, score=scored.score, reasons=scored.plain(), left_out=reason)
+            refused = layout.left_out[article.id]
+            yield _row(issue, pool, article.id, **known, cause=refused.cause, left_out=refused.sentence)
+            cause = refused.cause  # what its story is left out for, it is left out for, too
+        for other, points in story.others:
+            same = f'It tells the same story as "{article.title}" ({article.source_name}).'
+            notes = [pool.rolled[other.id]] if other.id in pool.rolled else []
+            told = {"score": points.score, "reasons": points.plain(), "notes": notes}
+            yield _row(issue, pool, other.id, **told, cause=cause, left_out=same)
+
+
+def _notes(pool: _Pool, story: Ranked) -> list[str]:
+    said = [pool.rolled.get(story.article.id), _told(story.told) if story.told else None]
+    return [sentence for sentence in said if sentence]
+
+
+def _told(told: Told) -> str:
+    return f'Its story was told in {named(told.number, told.issue_id)}, as "{told.title}": it can\'t lead.'
 
 
 def _row(issue: Issue, pool: _Pool, article_id: int, **known: object) -> dict[str, object]:
     # First laid out when it was made: what became available since is new to whoever saw that draft.
-    blank = {"section_id": "", "position": 0, "score": 0.0, "reasons": [], "also": [], "left_out": None}
+    blank = {"section_id": "", "position": 0, "score": 0.0, "reasons": [], "also": [], "notes": []}
+    none = {"left_out": None, "cause": Cause.NONE}
     is_new = pool.seen[article_id] >= issue.created_at
-    return {**blank, **known, "issue_id": issue.id, "article_id": article_id, "is_new": is_new}
+    return {**blank, **none, **known, "issue_id": issue.id, "article_id": article_id, "is_new": is_new}
 
 
 def _also(story: Ranked) -> list[dict[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from digest.compose.building import Material
@@ -14,9 +15,10 @@ from digest.compose.sections import standing
 from digest.config.stored import edition_from_json
 from digest.config.values import Config, EditionConfig
 from digest.errors import NotFound
-from digest.models import Appearance, Article, Edition, Issue, IssueState, Override, Placement, Source, people
+from digest.models import NO_ROOM, Appearance, Article, Edition, Issue, IssueState, Override, Placement, Source, people
 
 OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
+GONE_OUT = (IssueState.FROZEN, IssueState.SENDING, IssueState.SENT)
 MANY = 500  # values in one IN list; SQLite allows 32,766, PostgreSQL plans badly long before
 
 
@@ -72,6 +74,49 @@ def looked_at(session: Session, window: Window, also: Collection[int]) -> list[t
         .where(or_(inside, col(Article.id).in_(also)))
     )
     return sorted(session.exec(query).all(), key=lambda pair: pair[0].canonical_url)
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """An article that found no room in an earlier issue of the edition, and may compete again."""
+
+    article: Article
+    source: Source
+    issue_id: int
+    number: int | None
+
+
+def rolling(session: Session, issue: Issue, most: int) -> list[Rolling]:
+    """What the edition's last `most` issues that went out had no room for, and no later one has refused; by URL.
+
+    An article's first issue is the one in whose window it became available: it competes in `most` more.
+    """
+    earlier = select(Issue).where(
+        Issue.edition_id == issue.edition_id, col(Issue.id) < issue.id, col(Issue.state).in_(GONE_OUT)
+    )
+    last = session.exec(earlier.order_by(col(Issue.id).desc()).limit(most)).all() if most else ()
+    if not last:
+        return []
+    numbers = {one.id: one.number for one in last}
+    later = aliased(Placement)
+    refused_later = exists().where(
+        col(later.article_id) == col(Placement.article_id),
+        col(later.issue_id).in_(numbers),
+        col(later.issue_id) > col(Placement.issue_id),
+    )
+    query = (
+        select(Article, Source, Placement.issue_id)
+        .join(Placement, col(Placement.article_id) == col(Article.id))
+        .join(Source, col(Source.id) == col(Article.source_id))
+        .where(
+            col(Placement.issue_id).in_(numbers),
+            col(Placement.cause).in_(NO_ROOM),
+            col(Article.available_at) >= min(one.window_start for one in last),
+            ~refused_later,
+        )
+    )
+    found = [Rolling(article, source, id_, numbers[id_]) for article, source, id_ in session.exec(query)]
+    return sorted(found, key=lambda one: one.article.canonical_url)
 
 
 def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:

@@ -17,7 +17,7 @@ from digest import db
 from digest.compose import issues, rows
 from digest.compose.building import build
 from digest.compose.content import IssueContent
-from digest.compose.eligibility import Window, not_eligible, window
+from digest.compose.eligibility import Window, not_eligible, taken, window
 from digest.compose.freezing import frozen_content
 from digest.compose.laying import Laid, lay
 from digest.config.values import Config, EditionConfig
@@ -146,7 +146,9 @@ def _content(session: Session, config: Config, links: Links, issue: Issue) -> Is
 def _never_looked(session: Session, issue: Issue, article: Article) -> str:
     edition = rows.edition_of(session, issue.edition_id)
     looked = Window(issue.window_start, issue.window_end, edition.window_days)
-    return not_eligible(article, looked) or "It came in after this issue was last composed."
+    other = rows.taken_by_others(session, issue).get(article.id or 0)
+    refused = taken(other.number, other.issue_id) if other else not_eligible(article, looked)
+    return refused.sentence if refused else "It came in after this issue was last composed."
 
 
 def _open(session: Session, edition_id: str, slot: Slot | None) -> Issue | None:

@@ -15,10 +15,21 @@ WEEK = timedelta(days=7)  # an equal title later than this is another story ("Th
 
 
 @dataclass(frozen=True)
+class Told:
+    """An earlier issue of the edition that told a story, and its title there."""
+
+    issue_id: int
+    number: int | None
+    title: str
+
+
+@dataclass(frozen=True)
 class Story:
     """One event and the articles that tell it, in the order of their canonical URLs; never empty."""
 
     articles: tuple[Candidate, ...]
+    told: Told | None = None
+    repeats: frozenset[int] = frozenset()  # ids of those that only say again what was told, under the same title
 
 
 def stories(articles: Iterable[Candidate]) -> tuple[Story, ...]:

@@ -94,7 +94,9 @@ _SECTION = Table(
                 for key in ("source", "section", "category", "kind", "kicker", "author", "keyword", "path")
             },
         ),
+        "min": whole(0, 1000),
         "max": whole(1, 1000),
+        "floor": _WEIGHT,
         "style": one_of("full", "short"),
     },
     several=True,
@@ -111,6 +113,11 @@ _RANKING = Table(
         "floor": _WEIGHT,
         "max_per_source": whole(1, 1000),
         "max_per_author": whole(1, 1000),
+        "diversity": number(0, 10),
+        "told": number(0, 1),
+        "engagement": number(0, 2),
+        "learn": number(0, 0.9),
+        "roll_over": whole(0, 52),
     },
 )
 

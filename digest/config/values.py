@@ -182,7 +182,9 @@ class SectionConfig:
     id: str
     title: str
     match: SectionMatch | None = None
+    min: int = 0  # with fewer it is not shown, and what it has goes to the section that takes the rest
     max: int | None = None
+    floor: float | None = None  # instead of the ranking's
     style: str = "full"  # full | short (QiOSK-like one-liners)
 
 
@@ -198,6 +200,11 @@ class RankingConfig:
     floor: float = 0.0  # articles that score less are left out
     max_per_source: int | None = None
     max_per_author: int | None = None
+    diversity: float = 0.15  # how fast a source's or an author's next articles count less; 0: not at all
+    told: float = 0.3  # weight of an article whose story was in an earlier issue
+    engagement: float = 0.5  # exponent of points and clicks, measured by their median; 0: they don't count
+    learn: float = 0.0  # how far readers' clicks on earlier issues may move a score; 0: not at all
+    roll_over: int = 1  # in how many later issues an article that found no room competes again
 
 
 @dataclass(frozen=True)

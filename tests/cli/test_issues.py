@@ -109,7 +109,11 @@ def test_thin_weeks_end_with_their_exit_codes(
         (["compose", "daily"], 2, "there is no edition 'daily' (weekly)"),
         (["pin", "1"], 2, "no issue is open: digest issues compose EDITION makes one"),
         (["show", "9"], 2, "there is no issue with id 9"),
-        (["edit"], 2, "give an ARTICLE with --title or --dek, or words of the issue (--subject, --intro, ...)"),
+        (
+            ["edit"],
+            2,
+            "give an ARTICLE with --title, --dek or --update, or words of the issue (--subject, --intro, ...)",
+        ),
         (["compose", "weekly", "--now", "soon"], 2, '--now: expected an instant like 2026-11-20T07:00Z, got "soon"'),
         (["cancel", "1"], 4, "Cancel issue 1 for good? Say --yes to go on."),
     ],

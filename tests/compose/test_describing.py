@@ -17,7 +17,9 @@ from digest.config.values import SectionConfig, SectionMatch
 @pytest.fixture
 def world(engine: Engine) -> World:
     world = World(engine).set(
-        sections=(SectionConfig("europe", "Europe", SectionMatch(section=("Europe",))),), max_articles=2
+        sections=(SectionConfig("europe", "Europe", SectionMatch(section=("Europe",))),),
+        max_articles=2,
+        ranking={"diversity": 0},
     )
     world.source("a").article("One", 1, section="Europe", image_url="https://a.example/1.png").article("Two", 2)
     world.source("b").article("One", 5, url="https://b.example/one").article("Three", 9)

@@ -63,7 +63,7 @@ def article(
 )
 def test_reasons(caption: str, given_: dict[str, Any], reason: str | None) -> None:
     said = not_eligible(article(**given_), WEEK)
-    assert said is None if reason is None else said is not None and reason in said
+    assert said is None if reason is None else said is not None and reason in said.sentence
 
 
 def test_the_first_window_is_as_long_as_the_setting_says_however_long() -> None:
@@ -73,8 +73,8 @@ def test_the_first_window_is_as_long_as_the_setting_says_however_long() -> None:
 
 
 def test_taken_names_the_issue() -> None:
-    assert taken(12, 40) == "It was in issue 12."
-    assert taken(None, 40) == "It is in the open issue with id 40."
+    assert taken(12, 40).sentence == "It was in issue 12."
+    assert taken(None, 40).sentence == "It is in the open issue with id 40."
 
 
 @given(

@@ -95,7 +95,7 @@ def test_the_issues_own_words(world: World) -> None:
 
 
 def test_a_pin_overrides_everything_but_another_issue(world: World) -> None:
-    world.set(ranking={"floor": 90})
+    world.set(ranking={"floor": 90, "roll_over": 0})
     world.source("a").article("Hidden", hidden=True).article("Backlog", 24 * 30, seen_ago=1).article("Low", 60)
     issue = world.compose().issue
     for title in ("Hidden", "Backlog", "Low"):

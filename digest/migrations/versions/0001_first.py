@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("previous_look_at", columns.UtcDateTime(), nullable=False),
         sa.Column("hidden", sa.Boolean(), nullable=False),
         sa.Column("added_by_hand", sa.Boolean(), nullable=False),
+        sa.Column("boost", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["source_id"],
             ["source.id"],
@@ -284,6 +285,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_subscription_list", "subscription", ["list_id", "status", "subscriber_id"], unique=False)
     op.create_table(
+        "engagement",
+        sa.Column("article_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_id"],
+            ["article.id"],
+        ),
+        sa.PrimaryKeyConstraint("article_id", "kind"),
+    )
+    op.create_table(
         "issue",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.String(), nullable=False),
@@ -364,6 +377,7 @@ def upgrade() -> None:
         sa.Column("article_id", sa.Integer(), nullable=False),
         sa.Column("pinned", sa.Boolean(), nullable=False),
         sa.Column("dropped", sa.Boolean(), nullable=False),
+        sa.Column("update", sa.Boolean(), nullable=False),
         sa.Column("section_id", sa.String(), nullable=True),
         sa.Column("position", sa.Integer(), nullable=True),
         sa.Column("title", sa.String(), nullable=True),
@@ -389,6 +403,8 @@ def upgrade() -> None:
         sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("also", sa.JSON(), nullable=False),
         sa.Column("left_out", sa.String(), nullable=True),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("notes", sa.JSON(), nullable=False),
         sa.Column("is_new", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["article_id"],
