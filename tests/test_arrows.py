@@ -74,6 +74,7 @@ PURE = {
     "digest.compose.candidates",
     "digest.compose.content",
     "digest.compose.eligibility",
+    "digest.compose.folding",
     "digest.compose.labelling",
     "digest.compose.learning",
     "digest.compose.ranking",

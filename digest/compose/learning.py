@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from digest.compose import words as text
+from digest.compose.folding import folded
 from digest.compose.words import Numbers, Rows
 
 MOST_PAST = 2_000  # rows that are learned from: the cost grows with their cube
@@ -23,7 +24,7 @@ MOST_NEW = 3_000  # rows without a section that are learned from, evenly from al
 LETTERS = 0.5  # of the evidence in the regression; words have the other half
 LETTERS_SEEN = 0.3  # likewise in naive Bayes
 FLATTEN = 0.3  # the ridge: how much a single row is distrusted
-UNSEEN = 0.1  # of a row: what naive Bayes grants to a word that a section never had
+UNSEEN = 0.05  # of a row: what naive Bayes grants to a word that a section never had
 NEW_WEIGHT = 0.3  # of a row without a section, against one of the past
 ROUNDS = 3  # of guessing, and learning from the guesses
 FOLDS = 3  # a third of the past is hidden in turn
@@ -39,6 +40,7 @@ class Example:
     dek: str = ""
     url: str = ""
     section: str = ""
+    marks: tuple[str, ...] = ()  # each is a word of its own: "author Bo Li", "source blog"
 
 
 @dataclass(frozen=True)
@@ -101,12 +103,12 @@ def learn(past: Sequence[Example], window: Sequence[Example] = ()) -> Model | No
     return Model(tuple(names), len(past), columns, rare, weights, start)
 
 
-def _key(row: Example) -> tuple[str, str, str, str]:
-    return row.title, row.dek, row.url, row.section
+def _key(row: Example) -> tuple[str, str, str, str, tuple[str, ...]]:
+    return row.title, row.dek, row.url, row.section, row.marks
 
 
 def _words(rows: Sequence[Example]) -> list[list[str]]:
-    return [text.words(f"{row.title}\n{row.dek}", row.url) for row in rows]
+    return [[*text.words(f"{row.title}\n{row.dek}", row.url), *map(folded, row.marks)] for row in rows]
 
 
 class _Study:

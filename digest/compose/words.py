@@ -7,13 +7,14 @@ they are all there is.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from scipy import sparse
+
+from digest.compose.folding import folded
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Rows: TypeAlias = Any  # scipy.sparse.csr_matrix; scipy ships no types
@@ -22,11 +23,6 @@ SHORTEST, LONGEST = 3, 5  # letters in a piece of a word, its ends counted
 LONG = 60  # letters of a word that count: what is longer is no word, or a whole sentence of a script without spaces
 _WORD = re.compile(r"[^\W_]+")
 _PATH_WORD = re.compile(r"[^\W\d_]{2,}")
-
-
-def folded(text: str) -> str:
-    """`text` as it is compared: letters' case and compatibility forms count nowhere."""
-    return text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
 def words(text: str, url: str = "") -> list[str]:
