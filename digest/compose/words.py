@@ -87,4 +87,6 @@ def letters(columns: Mapping[str, int]) -> Rows:
 
 
 def _pieces(whole: str) -> list[str]:
+    if " " in whole.strip():  # "author Bo Li": a name, spelled like no other
+        return []
     return [whole[at : at + size] for size in range(SHORTEST, LONGEST + 1) for at in range(len(whole) - size + 1)]

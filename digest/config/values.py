@@ -217,7 +217,7 @@ class EditionConfig:
     if_thin: str = "skip"  # skip | roll over | ask
     latest: int = 5  # how many titles the LATEST block repeats; 0: none
     sections: tuple[SectionConfig, ...] = ()
-    learn_sections: float = 0.5  # a guess from past articles counts if it is at least so likely; 0: no guesses
+    learn_sections: float = 0.6  # a guess from past articles counts if it is at least so likely; 0: no guesses
     ranking: RankingConfig = field(default_factory=RankingConfig)
     line: int | None = None
 
