@@ -32,6 +32,7 @@ __all__ = [
     "Pulse",
     "RelayState",
     "Seat",
+    "SectionBy",
     "Sighting",
     "Slice",
     "SlowedDomain",
@@ -227,6 +228,15 @@ class Issue(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class SectionBy(StrEnum):
+    """Who decided on the section that a placed article stands in."""
+
+    RULE = "rule"
+    LEARNED = "learned"  # guessed from past articles
+    EDITOR = "editor"
+    REST = "rest"  # nobody: no rule fits, and no guess is sure enough
+
+
 class Placement(SQLModel, table=True):
     """An article's place in an issue as composing found it; rewritten by every composing, overrides laid over it."""
 
@@ -235,6 +245,9 @@ class Placement(SQLModel, table=True):
     issue_id: int = Field(primary_key=True, foreign_key="issue.id")
     article_id: int = Field(primary_key=True, foreign_key="article.id")
     section_id: str = ""
+    section_by: str = ""  # SectionBy; "" for what is left out
+    confidence: float | None = None  # of a guess, 0 to 1
+    learned_from: int | None = None  # past articles behind a guess
     position: int = 0  # over the whole issue
     score: float = 0.0
     reasons: list[dict[str, Any]] = Field(

@@ -62,6 +62,35 @@ def email(
         raise typer.Exit(1)
 
 
+@app.command("sections")
+def sections(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help='JSON lines {"id","title","summary","url","section"}; the last if known.'
+        ),
+    ],
+) -> None:
+    """Guess sections from the rows of the same file that have one, and print one JSON line for each file.
+
+    \b
+    Example:
+      digest inspect sections articles.jsonl
+    """
+    from digest.compose.labelling import inspect_sections
+
+    failed = False
+    for path in files:
+        try:
+            told = inspect_sections(str(path), path.read_bytes())
+        except OSError as error:
+            told = {"input": str(path), "error": f"{path} can't be read: {error.strerror}"}
+        failed = failed or "error" in told or bool(told["problems"])
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
+
+
 def _from_file(given: str, url: str) -> dict[str, Any]:
     from digest.gather.inspecting import inspect_feed, not_read
 

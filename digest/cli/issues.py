@@ -99,16 +99,18 @@ def explain(ctx: typer.Context, which: _Which, issue: _Issue = None) -> None:
       digest issues explain 45
     """
     from digest.compose import run
-    from digest.compose.describing import explained
+    from digest.compose.describing import explained, reason_of_section
 
     here = frame.of(ctx)
     with here.app() as app:
         article_id = _article(app, which)
         data = explained(run.explain(app.engine, _chosen(app, issue, closed=True), article_id))
     where = data["left_out"] or f"It stands in section {data['section']}, place {data['position']} of the issue."
+    by = data["section_by"]
+    why = [f"Section {data['section']}: {reason_of_section(by)}."] if by else []
     factors = [[row["factor"], f"x {row['value']:g}", f"{row['share']:+.4f}"] for row in data["reasons"]]
     score = [f"Score {data['score']:g}", *frame.columns(["FACTOR", "VALUE", "POINTS"], factors)] if factors else []
-    here.out(data, [data["title"], where, *score])
+    here.out(data, [data["title"], where, *why, *score])
 
 
 @app.command("pin")

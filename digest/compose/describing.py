@@ -8,7 +8,7 @@ from typing import Any
 
 from digest.compose.content import ArticleContent, articles
 from digest.compose.run import Composed, Explained
-from digest.models import Article, Issue, IssueState, Override, Placement
+from digest.models import Article, Issue, IssueState, Override, Placement, SectionBy
 
 _NUMBERLESS = {IssueState.SKIPPED, IssueState.CANCELLED}
 
@@ -56,6 +56,7 @@ def explained(found: Explained) -> dict[str, Any]:
         "title": found.article.title,
         "placed": found.reason is None,
         "section": row.section_id if row and found.reason is None else None,
+        "section_by": settled(row),
         "position": row.position if row and found.reason is None else None,
         "left_out": found.reason,
         "score": row.score if row else None,
@@ -64,6 +65,26 @@ def explained(found: Explained) -> dict[str, Any]:
         "new": bool(row and row.is_new),
         "editor": _hand(found.override),
     }
+
+
+def settled(row: Placement | None) -> dict[str, Any] | None:
+    """Who decided on a placed article's section; of a guess, how likely it was, and of how many past articles."""
+    if row is None or not row.section_by:
+        return None
+    told = {"by": str(row.section_by), "confidence": row.confidence, "learned_from": row.learned_from}
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def reason_of_section(by: Mapping[str, Any]) -> str:
+    """The same in words, after the section's name."""
+    match by["by"]:
+        case SectionBy.LEARNED:
+            return f"learned from {by['learned_from']} past articles, confidence {by['confidence']:.2f}"
+        case SectionBy.EDITOR:
+            return "an editor put it there"
+        case SectionBy.RULE:
+            return "its rule fits"
+    return "no rule fits, and no guess is sure enough"
 
 
 def told(composed: Composed) -> list[str]:
@@ -115,6 +136,7 @@ def _placed(article: ArticleContent, row: Placement, composed: Composed) -> dict
         "url": article.url,
         "source": composed.articles[article.id].source_id,
         "score": row.score,
+        "section_by": settled(row),
         "also": _also(row),
         "lead": lead is not None and lead.id == article.id,
         "new": row.is_new,

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert
 from sqlmodel import Session, col
 
-from digest.compose import rows
+from digest.compose import learned, rows
 from digest.compose.building import build, titled
 from digest.compose.candidates import Candidate, candidate
 from digest.compose.content import IssueContent, content_hash
 from digest.compose.eligibility import not_eligible, taken, window
 from digest.compose.ranking import Ranked, rank
-from digest.compose.sections import Layout, by_hand, place
+from digest.compose.sections import Layout, by_hand, place, settled_by, standing
 from digest.compose.stories import stories
 from digest.config.values import Config, EditionConfig
 from digest.links import Links
-from digest.models import Issue, Override, Placement, table
+from digest.models import Issue, Override, Placement, SectionBy, table
+
+if TYPE_CHECKING:
+    from digest.compose.learning import Guess
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,17 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     pool = _pool(session, edition, issue, overrides)
     kept = {article_id for article_id, override in overrides.items() if by_hand(override)}
     ranked = rank(stories(pool.candidates), edition.ranking, issue.window_end, kept)
-    layout = place(ranked, edition, overrides)
-    _store(session, issue, list(_placements(issue, pool, ranked, layout)))
+    guesses = learned.guesses(session, edition, [story.article for story in ranked])
+    layout = place(ranked, edition, overrides, guesses)
+    placed = {spot.article_id for spot in layout.places}
+    settled = {
+        one.id: _settled(
+            settled_by(one, standing(edition), overrides.get(one.id), guesses.get(one.id)), guesses.get(one.id)
+        )
+        for one in pool.candidates
+        if one.id in placed
+    }
+    _store(session, issue, list(_placements(issue, pool, ranked, layout, settled)))
     material = rows.material_of(session, config, edition, issue)
     automatic, problem = titled(build(material, links), edition.subject)
     issue.subject, issue.preheader = automatic.subject, automatic.preheader
@@ -80,7 +93,9 @@ def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Map
     return _Pool(tuple(candidates), refused, seen)
 
 
-def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Layout) -> Iterable[dict[str, object]]:
+def _placements(
+    issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Layout, settled: Mapping[int, Mapping[str, object]]
+) -> Iterable[dict[str, object]]:
     place_of = {spot.article_id: (number, spot.section_id) for number, spot in enumerate(layout.places)}
     for article_id, reason in pool.refused.items():
         yield _row(issue, pool, article_id, left_out=reason)
@@ -89,7 +104,9 @@ def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Lay
         known = {"score": story.scored.score, "reasons": story.scored.plain(), "also": _also(story)}
         if article.id in place_of:
             position, section_id = place_of[article.id]
-            yield _row(issue, pool, article.id, **known, position=position, section_id=section_id)
+            yield _row(
+                issue, pool, article.id, **known, **settled[article.id], position=position, section_id=section_id
+            )
         else:
             yield _row(issue, pool, article.id, **known, left_out=layout.left_out[article.id])
         for other, scored in story.others:
@@ -97,9 +114,25 @@ def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Lay
             yield _row(issue, pool, other.id, score=scored.score, reasons=scored.plain(), left_out=reason)
 
 
+def _settled(by: SectionBy, guess: Guess | None) -> Mapping[str, object]:
+    if by != SectionBy.LEARNED or guess is None:
+        return {"section_by": by}
+    return {"section_by": by, "confidence": guess.confidence, "learned_from": guess.learned_from}
+
+
 def _row(issue: Issue, pool: _Pool, article_id: int, **known: object) -> dict[str, object]:
     # First laid out when it was made: what became available since is new to whoever saw that draft.
-    blank = {"section_id": "", "position": 0, "score": 0.0, "reasons": [], "also": [], "left_out": None}
+    blank: dict[str, object] = {
+        "section_id": "",
+        "section_by": "",
+        "confidence": None,
+        "learned_from": None,
+        "position": 0,
+        "score": 0.0,
+        "reasons": [],
+        "also": [],
+        "left_out": None,
+    }
     is_new = pool.seen[article_id] >= issue.created_at
     return {**blank, **known, "issue_id": issue.id, "article_id": article_id, "is_new": is_new}
 
