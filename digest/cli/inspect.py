@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +63,24 @@ def email(
         raise typer.Exit(1)
 
 
+@app.command("stories")
+def stories(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help='JSON lines {"id","title","summary","url","source","published"}.'),
+    ],
+) -> None:
+    """Tell which articles of a file tell the same event, and print one JSON line for each file.
+
+    \b
+    Example:
+      digest inspect stories articles.jsonl
+    """
+    from digest.compose.telling import inspect_stories
+
+    _files(files, inspect_stories)
+
+
 @app.command("sections")
 def sections(
     files: Annotated[
@@ -79,10 +98,15 @@ def sections(
     """
     from digest.compose.labelling import inspect_sections
 
+    _files(files, inspect_sections)
+
+
+def _files(files: list[Path], inspect: Callable[[str, bytes], dict[str, Any]]) -> None:
+    """One line of JSON for each file; exit code 1 if one can't be had, or has bad lines."""
     failed = False
     for path in files:
         try:
-            told = inspect_sections(str(path), path.read_bytes())
+            told = inspect(str(path), path.read_bytes())
         except OSError as error:
             told = {"input": str(path), "error": f"{path} can't be read: {error.strerror}"}
         failed = failed or "error" in told or bool(told["problems"])

@@ -73,16 +73,22 @@ def _row_of(rows: Rows) -> Any:
     return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
 
 
+def pieces(columns: Mapping[str, int]) -> Rows:
+    """How often each word has each piece of its own, three to five letters long with its ends."""
+    known: dict[str, int] = {}
+    return _counts(
+        [[known.setdefault(piece, len(known)) for piece in _pieces(f" {word} ")] for word in columns], len(known)
+    )
+
+
 def letters(columns: Mapping[str, int]) -> Rows:
-    """The pieces of each word, three to five letters long with its ends: a row of length 1 for each word.
+    """The pieces of each word as a row of length 1.
 
     Pieces that only one word has are left out: they say nothing beside the word.
     """
-    known: dict[str, int] = {}
-    found = [[known.setdefault(piece, len(known)) for piece in _pieces(f" {word} ")] for word in columns]
-    counts = _counts(found, len(known))
+    counts = pieces(columns)
     counts.data[:] = 1.0
-    counts = counts[:, np.bincount(counts.indices, minlength=len(known)) > 1]
+    counts = counts[:, np.bincount(counts.indices, minlength=counts.shape[1]) > 1]
     return weighed(counts, rarity(counts))
 
 
