@@ -8,6 +8,8 @@ from typing import Any
 
 Row = Mapping[str, str]
 
+_TIMES = {"published"}  # may be a number, of seconds since 1970
+
 
 def read(
     name: str, raw: bytes, keys: Collection[str], required: Collection[str] = ("title",)
@@ -54,6 +56,7 @@ def _row(line: bytes, keys: Collection[str], required: Collection[str], rows: Co
 def _text(key: str, value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    numeric = key in _TIMES and isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, str) and not numeric:
         raise _BadLine(f"{key}: expected a text, got a {type(value).__name__}")
     return str(value)
