@@ -34,6 +34,7 @@ __all__ = [
     "Pulse",
     "RelayState",
     "Seat",
+    "SectionBy",
     "Sighting",
     "Slice",
     "SlowedDomain",
@@ -266,6 +267,15 @@ class Cause(StrEnum):
 NO_ROOM = (Cause.FULL, Cause.SECTION, Cause.SOURCE, Cause.AUTHOR)  # good enough: may compete again
 
 
+class SectionBy(StrEnum):
+    """Who decided on the section that a placed article stands in."""
+
+    RULE = "rule"
+    LEARNED = "learned"  # guessed from past articles
+    EDITOR = "editor"
+    REST = "rest"  # nobody: no rule fits, and no guess is sure enough
+
+
 class Placement(SQLModel, table=True):
     """An article's place in an issue as composing found it; rewritten by every composing, overrides laid over it."""
 
@@ -274,6 +284,9 @@ class Placement(SQLModel, table=True):
     issue_id: int = Field(primary_key=True, foreign_key="issue.id")
     article_id: int = Field(primary_key=True, foreign_key="article.id")
     section_id: str = ""
+    section_by: str = ""  # SectionBy; "" for what is left out
+    confidence: float | None = None  # of a guess, 0 to 1
+    learned_from: int | None = None  # past articles behind a guess
     position: int = 0  # over the whole issue; 0 is the lead's
     score: float = 0.0
     reasons: list[dict[str, Any]] = Field(

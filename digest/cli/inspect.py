@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +58,58 @@ def email(
             told = inspect_email(str(path), path.read_bytes(), loopback=True)
         except OSError as error:
             failed, told = True, {"input": str(path), "error": f"{path} can't be read: {error.strerror}"}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("stories")
+def stories(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help='JSON lines {"id","title","summary","url","source","published"}.'),
+    ],
+) -> None:
+    """Tell which articles of a file tell the same event, and print one JSON line for each file.
+
+    \b
+    Example:
+      digest inspect stories articles.jsonl
+    """
+    from digest.compose.telling import inspect_stories
+
+    _files(files, inspect_stories)
+
+
+@app.command("sections")
+def sections(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help='JSON lines {"id","title","summary","url","section"}; the last if known.'
+        ),
+    ],
+) -> None:
+    """Guess sections from the rows of the same file that have one, and print one JSON line for each file.
+
+    \b
+    Example:
+      digest inspect sections articles.jsonl
+    """
+    from digest.compose.labelling import inspect_sections
+
+    _files(files, inspect_sections)
+
+
+def _files(files: list[Path], inspect: Callable[[str, bytes], dict[str, Any]]) -> None:
+    """One line of JSON for each file; exit code 1 if one can't be had, or has bad lines."""
+    failed = False
+    for path in files:
+        try:
+            told = inspect(str(path), path.read_bytes())
+        except OSError as error:
+            told = {"input": str(path), "error": f"{path} can't be read: {error.strerror}"}
+        failed = failed or "error" in told or bool(told["problems"])
         typer.echo(json.dumps(told, ensure_ascii=False))
     if failed:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from digest.compose.content import ArticleContent, articles
 from digest.compose.run import Composed, Explained
-from digest.models import Article, Issue, IssueState, Override, Placement
+from digest.models import Article, Issue, IssueState, Override, Placement, SectionBy
 
 _NUMBERLESS = {IssueState.SKIPPED, IssueState.CANCELLED}
 
@@ -57,6 +57,7 @@ def explained(found: Explained) -> dict[str, Any]:
         "title": found.article.title,
         "placed": found.reason is None,
         "section": row.section_id if row and found.reason is None else None,
+        "section_by": settled(row),
         "position": row.position if row and found.reason is None else None,
         "left_out": found.reason,
         "cause": (row.cause or None) if row else None,
@@ -80,6 +81,8 @@ def reckoned(said: Mapping[str, Any]) -> list[str]:
         else f'It stands in the section "{said["section"]}", at place {said["position"]} of the issue.'
     )
     lines = [*_wrapped(said["title"], ""), "", *_wrapped(where, "  ")]
+    if said["section_by"]:
+        lines += _wrapped(f'Section "{said["section"]}": {reason_of_section(said["section_by"])}.', "  ")
     for sentence in said["notes"]:
         lines += _wrapped(sentence, "  ")
     if said["also"]:
@@ -104,6 +107,26 @@ def reckoned(said: Mapping[str, Any]) -> list[str]:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, 79, initial_indent=indent, subsequent_indent=indent)
+
+
+def settled(row: Placement | None) -> dict[str, Any] | None:
+    """Who decided on a placed article's section; of a guess, how likely it was, and of how many past articles."""
+    if row is None or not row.section_by:
+        return None
+    told = {"by": str(row.section_by), "confidence": row.confidence, "learned_from": row.learned_from}
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def reason_of_section(by: Mapping[str, Any]) -> str:
+    """The same in words, after the section's name."""
+    match by["by"]:
+        case SectionBy.LEARNED:
+            return f"learned from {by['learned_from']} past articles, confidence {by['confidence']:.2f}"
+        case SectionBy.EDITOR:
+            return "an editor put it there"
+        case SectionBy.RULE:
+            return "its rule fits"
+    return "no rule fits, and no guess is sure enough"
 
 
 def told(composed: Composed) -> list[str]:
@@ -155,6 +178,7 @@ def _placed(article: ArticleContent, row: Placement, composed: Composed) -> dict
         "url": article.url,
         "source": composed.articles[article.id].source_id,
         "score": row.score,
+        "section_by": settled(row),
         "also": _also(row),
         "lead": lead is not None and lead.id == article.id,
         "new": row.is_new,

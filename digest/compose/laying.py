@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert
 from sqlmodel import Session, col
 
-from digest.compose import rows, signals
+from digest.compose import learned, rows, signals
 from digest.compose.building import build, titled
 from digest.compose.candidates import Candidate, candidate
 from digest.compose.content import IssueContent, content_hash
 from digest.compose.eligibility import Refused, named, not_eligible, taken, window
 from digest.compose.placing import Layout, by_hand, place
 from digest.compose.ranking import Ranked, rank, retold
+from digest.compose.sections import settled_by, standing
 from digest.compose.stories import Told, stories
 from digest.config.values import Config, EditionConfig
 from digest.links import Links
-from digest.models import Cause, Issue, Override, Placement, table
+from digest.models import Cause, Issue, Override, Placement, SectionBy, table
+
+if TYPE_CHECKING:
+    from digest.compose.learning import Guess
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,13 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     overrides = rows.overrides_of(session, issue.id)
     pool = _pool(session, edition, issue, overrides)
     said = signals.gathered(session, edition, issue, pool.candidates, overrides)
-    telling, again = retold(stories(pool.candidates), said)
+    telling, again = retold(stories(pool.candidates, rows.earlier(session, issue)), said)
     pool = replace(pool, refused={**pool.refused, **again})
     ranked = rank(telling, edition.ranking, issue.window_end, said)
-    layout = place(ranked, edition, overrides)
-    _store(session, issue, list(_placements(issue, pool, ranked, layout)))
+    guesses = learned.guesses(session, edition, [story.article for story in ranked])
+    layout = place(ranked, edition, overrides, guesses)
+    settled = _settled(ranked, layout, edition, overrides, guesses)
+    _store(session, issue, list(_placements(issue, pool, ranked, layout, settled)))
     material = rows.material_of(session, config, edition, issue)
     automatic, problem = titled(build(material, links), edition.subject)
     issue.subject, issue.preheader = automatic.subject, automatic.preheader
@@ -91,7 +98,9 @@ def _rolled(rolling: rows.Rolling) -> str:
     return f"It is rolled over from {named(rolling.number, rolling.issue_id)}, where there was no room for it."
 
 
-def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Layout) -> Iterable[dict[str, object]]:
+def _placements(
+    issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Layout, settled: Mapping[int, Mapping[str, object]]
+) -> Iterable[dict[str, object]]:
     start = 0 if layout.lead else 1
     place_of = {spot.article_id: (number, spot) for number, spot in enumerate(layout.places, start)}
     for article_id, refused in pool.refused.items():
@@ -103,6 +112,7 @@ def _placements(issue: Issue, pool: _Pool, ranked: Iterable[Ranked], layout: Lay
             position, spot = place_of[article.id]
             also_said = [layout.moved[article.id]] if article.id in layout.moved else []
             known["notes"] = [*also_said, *_notes(pool, story)]
+            known |= settled[article.id]
             yield _row(issue, pool, article.id, **known, position=position, section_id=spot.section_id)
             cause = Cause.STORY
         else:
@@ -125,12 +135,32 @@ def _told(told: Told) -> str:
     return f'Its story was told in {named(told.number, told.issue_id)}, as "{told.title}": it can\'t lead.'
 
 
+def _settled(
+    ranked: Iterable[Ranked],
+    layout: Layout,
+    edition: EditionConfig,
+    overrides: Mapping[int, Override],
+    guesses: Mapping[int, Guess],
+) -> Mapping[int, Mapping[str, object]]:
+    """Who decided on the section of each article that has a place."""
+    placed = {spot.article_id for spot in layout.places}
+    sections, found = standing(edition), {}
+    for article in (story.article for story in ranked if story.article.id in placed):
+        guess = guesses.get(article.id)
+        by = settled_by(article, sections, overrides.get(article.id), guess)
+        by = SectionBy.REST if article.id in layout.moved else by
+        sure = {"confidence": guess.confidence, "learned_from": guess.learned_from} if guess else {}
+        found[article.id] = {"section_by": by, **(sure if by == SectionBy.LEARNED else {})}
+    return found
+
+
 def _row(issue: Issue, pool: _Pool, article_id: int, **known: object) -> dict[str, object]:
     # First laid out when it was made: what became available since is new to whoever saw that draft.
-    blank = {"section_id": "", "position": 0, "score": 0.0, "reasons": [], "also": [], "notes": []}
-    none = {"left_out": None, "cause": Cause.NONE}
+    blank: dict[str, object] = {"section_id": "", "section_by": "", "confidence": None, "learned_from": None}
+    blank |= {"position": 0, "score": 0.0, "reasons": [], "also": [], "notes": []}
+    blank |= {"left_out": None, "cause": Cause.NONE}
     is_new = pool.seen[article_id] >= issue.created_at
-    return {**blank, **none, **known, "issue_id": issue.id, "article_id": article_id, "is_new": is_new}
+    return {**blank, **known, "issue_id": issue.id, "article_id": article_id, "is_new": is_new}
 
 
 def _also(story: Ranked) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from digest.compose.candidates import Candidate
 from digest.compose.choosing import Counts, Diversity, in_turn, names
@@ -14,8 +15,12 @@ from digest.compose.sections import section_of, standing
 from digest.config.values import EditionConfig, SectionConfig
 from digest.models import Cause, Override
 
+if TYPE_CHECKING:
+    from digest.compose.learning import Guess
+
 LEAD = "lead"  # where an editor moves the article that is to open the issue
 NO_HAND: Mapping[int, Override] = {}
+NO_GUESSES: Mapping[int, Guess] = {}
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,21 @@ def by_hand(override: Override | None) -> bool:
     return override.pinned or override.section_id is not None or override.position is not None
 
 
-def place(ranked: Sequence[Ranked], edition: EditionConfig, overrides: Mapping[int, Override] = NO_HAND) -> Layout:
+def place(
+    ranked: Sequence[Ranked],
+    edition: EditionConfig,
+    overrides: Mapping[int, Override] = NO_HAND,
+    guesses: Mapping[int, Guess] = NO_GUESSES,
+) -> Layout:
     """Every story of `ranked` (best first) in one section, or left out with the reason.
 
     What an editor wants in is in, and counts towards the caps of the others. A section that comes out shorter than its
     `min` is closed, and its articles stand with the rest, unless an editor put one of them there.
     """
     sections = standing(edition)
-    homes = {story.article.id: _home(story.article, sections, overrides.get(story.article.id)) for story in ranked}
+    homes = {
+        story.article.id: _home(story.article, sections, overrides.get(story.article.id), guesses) for story in ranked
+    }
     problems: list[str] = []
     moved: dict[int, str] = {}
     while True:
@@ -176,8 +188,13 @@ def _dropped(hand: Override | None) -> Refused | None:
     return Refused(Cause.DROPPED, "An editor dropped it.") if hand is not None and hand.dropped else None
 
 
-def _home(article: Candidate, sections: Sequence[SectionConfig], override: Override | None) -> SectionConfig:
-    ruled = section_of(article, sections)
+def _home(
+    article: Candidate,
+    sections: Sequence[SectionConfig],
+    override: Override | None,
+    guesses: Mapping[int, Guess],
+) -> SectionConfig:
+    ruled = section_of(article, sections, guesses.get(article.id))
     if override is None or override.section_id is None:
         return ruled
     if override.section_id == LEAD:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlalchemy.orm import aliased
@@ -12,6 +13,7 @@ from sqlmodel import Session, col, func, select
 from digest.compose.building import Material
 from digest.compose.eligibility import Window
 from digest.compose.sections import standing
+from digest.compose.stories import Earlier, Told
 from digest.config.stored import edition_from_json
 from digest.config.values import Config, EditionConfig
 from digest.errors import NotFound
@@ -19,6 +21,7 @@ from digest.models import NO_ROOM, Appearance, Article, Edition, Issue, IssueSta
 
 OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
 GONE_OUT = (IssueState.FROZEN, IssueState.SENDING, IssueState.SENT)
+REMEMBERED = timedelta(days=28)  # how long a story counts as told
 MANY = 500  # values in one IN list; SQLite allows 32,766, PostgreSQL plans badly long before
 
 
@@ -138,6 +141,31 @@ def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:
         .where(Appearance.edition_id == issue.edition_id, Appearance.issue_id != issue.id)
     )
     return taken | {article: Taken(other or 0, number) for article, other, number in session.exec(appeared)}
+
+
+def earlier(session: Session, issue: Issue) -> list[Earlier]:
+    """The articles that the edition's issues of the four weeks before this one told."""
+    told = (
+        select(Article, Issue.id, Issue.number)
+        .join(Appearance, col(Appearance.article_id) == col(Article.id))
+        .join(Issue, col(Issue.id) == col(Appearance.issue_id))
+        .where(
+            Appearance.edition_id == issue.edition_id,
+            Appearance.issue_id != issue.id,
+            col(Issue.window_end) >= issue.window_end - REMEMBERED,
+        )
+        .order_by(col(Article.canonical_url))
+    )
+    return [
+        Earlier(
+            article.title,
+            article.dek,
+            article.url,
+            article.published_at or article.first_seen_at,
+            Told(other or 0, number, article.title),
+        )
+        for article, other, number in session.exec(told)
+    ]
 
 
 def next_number(session: Session, edition_id: str) -> int:

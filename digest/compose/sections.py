@@ -1,13 +1,19 @@
-"""Which section of an edition an article belongs to, by its rules."""
+"""Which section an article belongs to: by the first rule that fits, else by a guess, else with the rest."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from digest.compose.candidates import Candidate
+from digest.compose.folding import folded
 from digest.config.values import EditionConfig, SectionConfig, SectionMatch
+from digest.models import Override, SectionBy
+
+if TYPE_CHECKING:
+    from digest.compose.learning import Guess
 
 
 def standing(edition: EditionConfig) -> tuple[SectionConfig, ...]:
@@ -19,12 +25,30 @@ def standing(edition: EditionConfig) -> tuple[SectionConfig, ...]:
     return (*edition.sections, SectionConfig(free, "More"))
 
 
-def section_of(article: Candidate, sections: Sequence[SectionConfig]) -> SectionConfig:
-    """The first section whose rule fits, else the first that takes the rest; there must be one."""
-    for section in sections:
-        if section.match is not None and fits(article, section.match):
-            return section
-    return next(section for section in sections if _takes_the_rest(section))
+def section_of(article: Candidate, sections: Sequence[SectionConfig], guess: Guess | None = None) -> SectionConfig:
+    """The first section whose rule fits, else the guessed one, else the one that takes the rest; there must be one."""
+    section = ruled(article, sections) or _guessed(sections, guess)
+    return section or next(section for section in sections if _takes_the_rest(section))
+
+
+def ruled(article: Candidate, sections: Sequence[SectionConfig]) -> SectionConfig | None:
+    """The first section whose rule fits; None if no rule does."""
+    return next((one for one in sections if one.match is not None and fits(article, one.match)), None)
+
+
+def settled_by(
+    article: Candidate, sections: Sequence[SectionConfig], override: Override | None, guess: Guess | None
+) -> SectionBy:
+    """Who decided on the section that the article stands in."""
+    if override is not None and any(section.id == override.section_id for section in sections):
+        return SectionBy.EDITOR
+    if ruled(article, sections):
+        return SectionBy.RULE
+    return SectionBy.LEARNED if _guessed(sections, guess) else SectionBy.REST
+
+
+def _guessed(sections: Sequence[SectionConfig], guess: Guess | None) -> SectionConfig | None:
+    return next((section for section in sections if guess and section.id == guess.section_id), None)
 
 
 def _takes_the_rest(section: SectionConfig) -> bool:
@@ -38,22 +62,36 @@ def fits(article: Candidate, rule: SectionMatch) -> bool:
         (rule.section, _any(rule.section, [article.section])),
         (rule.category, _any(rule.category, article.categories)),
         (rule.kind, _any(rule.kind, [article.kind])),
-        (rule.kicker, _any(rule.kicker, [f"{article.kind} | {article.section}"])),
+        (rule.kicker, _any(map(_barred, rule.kicker), _kickers(article))),
         (rule.author, _any(rule.author, article.authors)),
         (rule.keyword, _words(rule.keyword, f"{article.title}\n{article.dek}")),
-        (rule.path, _path(article.link).startswith(tuple(value.casefold() for value in rule.path))),
+        (rule.path, _path(article.link).startswith(tuple(map(folded, rule.path)))),
     ]
     asked = [fit for values, fit in given if values]
     return bool(asked) and all(asked)
 
 
 def _any(wanted: Iterable[str], present: Iterable[str]) -> bool:
-    return not {value.casefold() for value in wanted}.isdisjoint(value.casefold() for value in present)
+    return not set(map(folded, wanted)).isdisjoint(map(folded, present))
+
+
+def _kickers(article: Candidate) -> Iterable[str]:
+    halves = article.kind, article.section
+    return [" | ".join(halves), *(half for half in halves if half)]
+
+
+def _barred(kicker: str) -> str:
+    return " | ".join(half.strip() for half in kicker.split("|"))
 
 
 def _words(keywords: Iterable[str], text: str) -> bool:
-    folded = text.casefold()
-    return any(re.search(rf"(?<!\w){re.escape(keyword.casefold())}(?!\w)", folded) for keyword in keywords)
+    read = folded(text)
+    return any(re.search(_pattern(folded(keyword)), read) for keyword in keywords)
+
+
+def _pattern(keyword: str) -> str:
+    start = keyword.rstrip("*")  # "migra*": any word that begins so
+    return rf"(?<!\w){re.escape(start)}" + ("" if start != keyword and start else r"(?!\w)")
 
 
 def _path(link: str) -> str:
@@ -61,4 +99,4 @@ def _path(link: str) -> str:
         path = urlsplit(link).path
     except ValueError:  # a host that is no host: such an article has no path
         path = ""
-    return path.casefold().rstrip("/") + "/"
+    return folded(unquote(path)).rstrip("/") + "/"

@@ -1,17 +1,12 @@
-"""Articles that tell the same event, brought together."""
+"""Articles that tell the same event, brought together; and those whose story an earlier issue told."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 from digest.compose.candidates import Candidate
-
-WEEK = timedelta(days=7)  # an equal title later than this is another story ("The week in cartoons")
 
 
 @dataclass(frozen=True)
@@ -24,40 +19,53 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """An article of an earlier issue."""
+
+    title: str
+    dek: str
+    link: str
+    at: datetime  # published, else first seen
+    told: Told
+
+
+@dataclass(frozen=True)
 class Story:
     """One event and the articles that tell it, in the order of their canonical URLs; never empty."""
 
     articles: tuple[Candidate, ...]
-    told: Told | None = None
+    told: Told | None = None  # by the latest of the earlier issues that did
     repeats: frozenset[int] = frozenset()  # ids of those that only say again what was told, under the same title
 
 
-def stories(articles: Iterable[Candidate]) -> tuple[Story, ...]:
-    """Every article in exactly one story, whatever order they come in.
+def stories(articles: Iterable[Candidate], earlier: Collection[Earlier] = ()) -> tuple[Story, ...]:
+    """Every article in exactly one story, whatever order they come in; `earlier` ones only tell which were told.
 
-    Two articles tell the same story if their titles are equal but for case, accents' encoding and punctuation, and the
-    later one is at most seven days younger than the first. (One canonical URL is one article already.)
+    Two articles whose titles are equal but for case, accents' encoding and punctuation, at most seven days apart, tell
+    the same story; others if `matching` finds so. (One canonical URL is one article already.)
     """
-    by_title: dict[str, list[Candidate]] = defaultdict(list)
-    for article in articles:
-        by_title[_plain(article.title) or article.url].append(article)
-    found = [story for same in by_title.values() for story in _weeks(same)]
-    return tuple(sorted(found, key=lambda story: story.articles[0].url))
+    # numpy and scipy are loaded only where stories are told.
+    from digest.compose.evidence import Text
+    from digest.compose.matching import groups, named_alike
+
+    new = sorted(articles, key=lambda article: article.url)
+    old = sorted(earlier, key=lambda one: (one.told.issue_id, one.link, one.title))
+    known: list[Candidate | Earlier] = [*new, *old]
+    texts = [Text(one.title, one.dek, one.link, one.at.timestamp() / 3600) for one in known]
+    same = {number: alike for alike in named_alike(texts) for number in alike}
+    found = [_story(new, old, group, same) for group in groups(texts)]
+    return tuple(sorted((story for story in found if story), key=lambda story: story.articles[0].url))
 
 
-def _plain(title: str) -> str:
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", title).casefold()))
-
-
-def _weeks(same: list[Candidate]) -> Iterable[Story]:
-    group: list[Candidate] = []
-    for article in sorted(same, key=lambda article: (article.at, article.url)):
-        if group and article.at - group[0].at > WEEK:
-            yield _story(group)
-            group = []
-        group.append(article)
-    yield _story(group)
-
-
-def _story(group: list[Candidate]) -> Story:
-    return Story(tuple(sorted(group, key=lambda article: article.url)))
+def _story(
+    new: Sequence[Candidate], old: Sequence[Earlier], group: Sequence[int], same: dict[int, list[int]]
+) -> Story | None:
+    inside = [number for number in group if number < len(new)]
+    told = [old[number - len(new)] for number in group if number >= len(new)]
+    if not inside:
+        return None
+    return Story(
+        tuple(new[number] for number in inside),
+        max((one.told for one in told), key=lambda one: one.issue_id, default=None),
+        frozenset(new[number].id for number in inside if any(other >= len(new) for other in same[number])),
+    )

@@ -265,6 +265,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "if_thin": one_of("skip", "roll over", "ask"),
                 "latest": whole(0, 100),
                 "sections": _SECTION,
+                "learn_sections": number(0, 1),
                 "ranking": _RANKING,
             },
             several=True,

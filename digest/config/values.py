@@ -169,9 +169,9 @@ class SectionMatch:
     section: tuple[str, ...] = ()  # the article's own section (kicker, category, source setting)
     category: tuple[str, ...] = ()
     kind: tuple[str, ...] = ()
-    kicker: tuple[str, ...] = ()  # both halves: "Analysis | Europe"
+    kicker: tuple[str, ...] = ()  # "Analysis | Europe", or either half
     author: tuple[str, ...] = ()
-    keyword: tuple[str, ...] = ()  # whole words of title and dek
+    keyword: tuple[str, ...] = ()  # whole words of title and dek; "migra*": any that begin so
     path: tuple[str, ...] = ()  # beginning of the URL's path, "/video/"
 
 
@@ -227,6 +227,7 @@ class EditionConfig:
     if_thin: str = "skip"  # skip | roll over | ask
     latest: int = 5  # how many titles the LATEST block repeats; 0: none
     sections: tuple[SectionConfig, ...] = ()
+    learn_sections: float = 0.6  # a guess from past articles counts if it is at least so likely; 0: no guesses
     ranking: RankingConfig = field(default_factory=RankingConfig)
     line: int | None = None
 

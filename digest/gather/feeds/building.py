@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.gather.clean import markup_text, plain_text, safe_html
+from digest.gather.clean import MAX_HTML, markup_text, plain_text, safe_html
 from digest.gather.entries import Entry, Image
 from digest.gather.feeds import pictures
 from digest.gather.feeds.bylines import bylines
@@ -58,7 +58,7 @@ class Raw:
     language: str | None = None
 
 
-def build(raw: Raw, most: int) -> Entry:
+def build(raw: Raw, most: int = MAX_HTML) -> Entry:
     """The entry, cleaned; every text is bounded, and no more than `most` characters of its markup are looked at."""
     summary, content = raw.summary[:most], raw.content[:most]
     url = _address(raw)

@@ -1,0 +1,195 @@
+"""Which texts tell the same event: how alike two of them are, and groups that hold together. Pure.
+
+Two texts are alike by words and letters, more so if they name the same; less the further apart they were published, and
+if each names days of the week and none in common; and they are alike if they are like the same others. Groups are
+made by average linkage: two are joined while their texts are alike on the whole, not for one pair's sake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import squareform
+
+from digest.compose.evidence import Evidence, Numbers, Text, evidence
+from digest.compose.words import Rows, words
+
+WORDS, NAMES = 0.6, 0.7  # shares: of words against letters, of named things against both
+WEEK_H = 7 * 24
+APART_H = 36.0  # texts this much further apart are 1/e as alike
+OTHER_DAYS = 0.6
+SECOND = 0.2  # share of being like the same others
+FAINT = 0.04  # what is less alike is not alike
+SHORT, LONG = 0.11, 0.25  # how alike texts of 80 and of 300 characters must be
+SHORT_TEXT, LONG_TEXT = 80, 300
+COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
+NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
+BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
+_CHUNK = 20_000
+_ROWS = 500
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Two texts each, the smaller number first, and how alike their words are."""
+
+    first: Numbers
+    second: Numbers
+    words: Numbers
+
+    def where(self, kept: Numbers) -> _Pairs:
+        return _Pairs(self.first[kept], self.second[kept], self.words[kept])
+
+
+def groups(texts: Sequence[Text]) -> list[list[int]]:
+    """The numbers of `texts` that tell the same event: each in one group, groups by their first number.
+
+    Equal texts give equal groups, whatever order they come in. Those that are `named_alike` are in one group.
+    """
+    alike = sorted(named_alike(texts), key=lambda group: _order(texts[group[0]]))
+    found = _told([texts[group[0]] for group in alike])
+    return sorted(sorted(number for one in group for number in alike[one]) for group in found)
+
+
+def named_alike(texts: Sequence[Text]) -> list[list[int]]:
+    """The numbers of `texts` whose titles are equal but for case, encoding and punctuation, at most a week apart.
+
+    Each number is in one group, the earliest of it first. A title that comes back later ("The week in cartoons") is
+    another; one without letters is like no other.
+    """
+    by_title: dict[str, list[int]] = {}
+    for number, text in enumerate(texts):
+        by_title.setdefault(" ".join(words(text.title)) or f"{number}", []).append(number)
+    return [group for same in by_title.values() for group in _weeks(texts, same)]
+
+
+def _weeks(texts: Sequence[Text], same: Sequence[int]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for number in sorted(same, key=lambda number: _order(texts[number])):
+        if found and _hour(texts[number]) - _hour(texts[found[-1][0]]) <= WEEK_H:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return found
+
+
+def _hour(text: Text) -> float:
+    return text.hour or 0.0
+
+
+def _order(text: Text) -> tuple[float, str, str, str]:
+    return _hour(text), text.url, text.title, text.dek
+
+
+def _told(texts: Sequence[Text]) -> list[list[int]]:
+    """The numbers of `texts`, whose order is always the same, that tell the same event."""
+    if len(texts) < 2:
+        return [[number] for number in range(len(texts))]
+    given = evidence(texts)
+    needed = SHORT + (LONG - SHORT) * np.clip((given.lengths - SHORT_TEXT) / (LONG_TEXT - SHORT_TEXT), 0, 1)
+    alike = _with_others(_alike(given, _candidates(given, needed)))
+    return [group for block in _blocks(alike, needed) for group in _linked(block, alike, needed)]
+
+
+def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
+    """Pairs that share enough words, none of them common, and were published near each other."""
+    telling = _telling(given.words)
+    count = telling.shape[0]
+    other = telling.T.tocsc()
+    found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))]
+    for start in range(0, count, _ROWS):  # in pieces: all products at once would not fit
+        shared = (telling[start : start + _ROWS] @ other).tocoo()
+        pairs = _Pairs(shared.row + start, shared.col, shared.data)
+        least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
+        pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
+        found.append(pairs.where(_apart(given, pairs) < -APART_H * np.log(FAINT)))
+    columns = zip(*((one.first, one.second, one.words) for one in found), strict=True)
+    return _Pairs(*map(np.concatenate, columns))
+
+
+def _telling(rows: Rows) -> Rows:
+    """The rows without the terms that a tenth of them have: those bring nobody together."""
+    seen = np.bincount(rows.indices, minlength=rows.shape[1])
+    kept = seen[rows.indices] <= max(COMMON, rows.shape[0] // 10)
+    found = sparse.csr_matrix((np.where(kept, rows.data, 0.0), rows.indices, rows.indptr), rows.shape, copy=True)
+    found.eliminate_zeros()
+    return found
+
+
+def _apart(given: Evidence, pairs: _Pairs) -> Numbers:
+    """Hours between the two; none where one has no time."""
+    return np.asarray(np.nan_to_num(np.abs(given.hours[pairs.first] - given.hours[pairs.second])))
+
+
+def _alike(given: Evidence, pairs: _Pairs) -> Rows:
+    """How alike the texts of each pair are, as a symmetric matrix with ones along its diagonal."""
+    first, second = pairs.first, pairs.second
+    text = WORDS * pairs.words + (1 - WORDS) * _products(_telling(given.letters), first, second)
+    names = np.diff(given.names.indptr) > 0
+    named = np.sqrt(text * _products(given.names, first, second))
+    found = np.where(names[first] & names[second], (1 - NAMES) * text + NAMES * named, text)
+    found *= np.exp(-_apart(given, pairs) / APART_H)
+    days = given.days
+    found *= np.where((days[first] > 0) & (days[second] > 0) & (days[first] & days[second] == 0), OTHER_DAYS, 1.0)
+    near = found >= FAINT
+    count = len(given.lengths)
+    upper = sparse.coo_matrix((found[near], (first[near], second[near])), (count, count))
+    return sparse.csr_matrix(upper + upper.T + sparse.identity(count))
+
+
+def _products(rows: Rows, first: Numbers, second: Numbers) -> Numbers:
+    """The product of row `first[n]` with row `second[n]`, for every n."""
+    found = np.zeros(len(first))
+    for start in range(0, len(first), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        found[part] = np.asarray(rows[first[part]].multiply(rows[second[part]]).sum(axis=1)).ravel()
+    return found
+
+
+def _with_others(alike: Rows) -> Rows:
+    """Mixed with how much two are like the same others (the cosine of their rows)."""
+    length = np.sqrt(np.asarray(alike.multiply(alike).sum(axis=1)).ravel())
+    rows = sparse.diags(1 / length) @ alike
+    return sparse.csr_matrix((1 - SECOND) * alike + SECOND * (rows @ rows.T))
+
+
+def _blocks(alike: Rows, needed: Numbers) -> list[Numbers]:
+    """Texts that can come together at all, as each has another that is alike enough; in blocks that can be held."""
+    pairs = sparse.triu(alike, k=1, format="coo")
+    enough = pairs.data / ((needed[pairs.row] + needed[pairs.col]) / 2)
+    waiting: list[tuple[Numbers, float]] = [(np.arange(len(needed)), 1.0)]
+    found = []
+    while waiting:
+        members, least = waiting.pop()
+        inside = np.isin(pairs.row, members) & np.isin(pairs.col, members) & (enough >= least)
+        for block in _connected(members, pairs.row[inside], pairs.col[inside], len(needed)):
+            if len(block) <= BLOCK or least > 1 / SHORT:
+                found.append(block)
+            else:
+                waiting.append((block, least * 1.3))
+    return found
+
+
+def _connected(members: Numbers, first: Numbers, second: Numbers, count: int) -> list[Numbers]:
+    edges = sparse.coo_matrix((np.ones(len(first)), (first, second)), (count, count))
+    _, label = connected_components(edges, directed=False)
+    order = members[np.argsort(label[members], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+
+
+def _linked(block: Numbers, alike: Rows, needed: Numbers) -> list[list[int]]:
+    """The groups of one block by average linkage; a block too large to be held is one group, as all in it is alike."""
+    if len(block) == 1 or len(block) > BLOCK:
+        return [sorted(block.tolist())]
+    dense = alike[block][:, block].toarray() / ((needed[block][:, None] + needed[block]) / 2)
+    most = dense.max()
+    distance = most - (dense + dense.T) / 2
+    np.fill_diagonal(distance, 0.0)
+    label: Any = fcluster(linkage(squareform(distance, checks=False), "average"), most - 1, "distance")
+    return [sorted(block[label == one].tolist()) for one in np.unique(label)]
