@@ -12,7 +12,7 @@ from digest.compose.choosing import Counts, Diversity, in_turn, names
 from digest.compose.eligibility import Refused
 from digest.compose.ranking import Ranked, Scored
 from digest.compose.sections import section_of, standing
-from digest.config.values import EditionConfig, SectionConfig
+from digest.config.values import EditionConfig, SectionConfig, SectionMatch
 from digest.models import Cause, Override
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def place(
         closed = _too_short(layout, sections, overrides)
         if not closed:
             return layout
-        rest = next(section for section in sections if section.match is None)
+        rest = next(section for section in sections if _takes_the_rest(section))
         problems += [
             f'The section "{section.title}" asks for {section.min} articles at least and would have '
             f'{_shown(layout, section)}: it is not shown, they stand in "{rest.title}".'
@@ -95,8 +95,12 @@ def _too_short(
     return [
         section
         for section in sections
-        if section.match is not None and section.id not in wanted and 0 < _shown(layout, section) < section.min
+        if not _takes_the_rest(section) and section.id not in wanted and 0 < _shown(layout, section) < section.min
     ]
+
+
+def _takes_the_rest(section: SectionConfig) -> bool:
+    return section.match is None or section.match == SectionMatch()
 
 
 def _shown(layout: Layout, section: SectionConfig) -> int:

@@ -35,7 +35,7 @@ class Readers:
 
 
 def learned(shown: Iterable[Shown], cap: float) -> Readers:
-    """What clicks on earlier issues say, moved by at most `cap` either way; order and repetition change nothing.
+    """What clicks on earlier issues say, moved by at most `cap` either way, in whatever order the rows come.
 
     An issue counts once clicks were imported for any of its articles: those that the count does not name had none. A
     source's or a section's clicks an article are held against the mean of all, as if it had had `CAUTION` articles of

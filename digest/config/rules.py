@@ -124,6 +124,9 @@ def _edition(config: Config, edition: EditionConfig) -> Iterator[str]:
         here = f'{where} sections "{section.id}" match'
         if section.match == SectionMatch():
             yield f"{here}: expected at least one key (a section without match takes the rest), got an empty table"
+        if section.max is not None and section.min > section.max:
+            most = section.max
+            yield f'{where} sections "{section.id}" min: expected at most max ({most}), got {section.min}'
         for prefix in section.match.path if section.match else ():
             if not prefix.startswith("/"):
                 yield f'{here} path: expected the beginning of a path like "/video/", got "{prefix}"'
