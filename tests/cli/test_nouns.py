@@ -262,7 +262,7 @@ def test_articles_are_added_shown_and_hidden(shell: Shell) -> None:
 
 
 def test_an_article_without_a_title_asks_for_one(shell: Shell) -> None:
-    answer = shell.process("articles", "add", "https://example.org/story")
+    answer = shell.process("articles", "add", "https://example.org/story", "--no-fetch")
     assert (answer.code, answer.err) == (2, "--title: missing, expected the headline of the article\n")
 
 

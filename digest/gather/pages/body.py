@@ -83,7 +83,34 @@ def _blocks(node: LexborNode) -> list[str]:
 
 
 _BLOCK = frozenset(
-    ["p", "div", "section", "article", "main", "ul", "ol", "li", "blockquote", "pre", "table", "tbody", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6", "dl", "dt", "dd", "center", "header"]
+    [
+        "p",
+        "div",
+        "section",
+        "article",
+        "main",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "pre",
+        "table",
+        "tbody",
+        "tr",
+        "td",
+        "th",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "dl",
+        "dt",
+        "dd",
+        "center",
+        "header",
+    ]
 )
 
 

@@ -74,7 +74,9 @@ def gather(written: list[str], clues: Clues) -> None:
     for number, node in enumerate(main):
         _tell(node, named, clues, "ld" if number == 0 else "ld:other")
     for node in every:
-        if (not main and (node.get("headline") or "WebPage" in _types(node)) and not _is_article(node)) or (main and "WebPage" in _types(node)):
+        if (not main and (node.get("headline") or "WebPage" in _types(node)) and not _is_article(node)) or (
+            main and "WebPage" in _types(node)
+        ):
             _tell(node, named, clues, "ld:page")
 
 
