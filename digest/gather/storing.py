@@ -11,8 +11,8 @@ from sqlalchemy import insert
 from sqlmodel import Session, col, select, update
 
 from digest.gather.clean import shorten
-from digest.gather.decide import Known, Sorted, Standing, available_at, headline, published_at, section, standfirst
 from digest.gather.completing.storing import filled
+from digest.gather.decide import Known, Sorted, Standing, available_at, headline, published_at, section, standfirst
 from digest.gather.entries import Entry
 from digest.models import Article, Sighting, Source, table
 

@@ -9,7 +9,7 @@ from protego import Protego
 
 from digest.gather.outcomes import Failed, Fetched, Outcome
 
-TOKEN = "Digest"  # our product token, the first word of the User-Agent
+PRODUCT = "Digest"  # our product token, the first word of the User-Agent
 KEPT = timedelta(hours=24)
 KEPT_UNREACHED = timedelta(hours=1)  # a server's trouble is over sooner
 MAX_BYTES = 500 * 1024
@@ -36,4 +36,4 @@ def rules(outcome: Outcome, now: datetime) -> tuple[str, datetime]:
 
 def allowed(told: str, url: str) -> bool:
     """Whether `told`, the text of a robots.txt, lets us ask for `url`: our group, the longest match, `*` and `$`."""
-    return Protego.parse(told).can_fetch(url, TOKEN)
+    return Protego.parse(told).can_fetch(url, PRODUCT)

@@ -28,8 +28,8 @@ class Wanted:
 
 def wanted(session: Session, default: bool, now: datetime, most: int) -> list[Wanted]:
     """The newest articles of the last month that lack something and whose page may be asked now."""
-    full = col(Source.full_pages).is_(True)
-    full = or_(full, col(Source.full_pages).is_(None)) if default else full
+    asked = col(Source.full_pages)
+    full = or_(asked.is_(True), asked.is_(None)) if default else or_(asked.is_(True))
     query = (
         select(Article)
         .join(Source, col(Source.id) == col(Article.source_id))

@@ -8,7 +8,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_PARAGRAPHS = 2_000
 _TEXT = frozenset(["p", "pre", "blockquote", "li", "h2", "h3", "h4", "h5", "h6", "td"])
-_DROPPED = "nav, aside, footer, form, button, select, script, style, noscript, iframe, figcaption, figure, template, header nav, [hidden], [aria-hidden=true]"
+_DROPPED = (
+    "nav, aside, footer, form, button, select, script, style, noscript, iframe, figcaption, figure, template, "
+    "header nav, [hidden], [aria-hidden=true]"
+)
 _BESIDE = re.compile(
     r"\b(?:comments?|related|share|sharing|social|sidebar|widget|newsletter|subscribe|promo|advert\w*|ads?|recommend\w*|"
     r"popular|trending|breadcrumbs?|byline|caption|credit|tags?|author-?bio|bio|footer|menu|nav|more-?on|read-?more|outbrain|taboola|"

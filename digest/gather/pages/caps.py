@@ -54,7 +54,7 @@ _VOID = frozenset(
 
 
 def parted(text: str) -> tuple[str, list[str], list[str]]:
-    """`text` without scripts, styles and comments, its nesting and attributes bounded; its linked data; what was cut."""
+    """`text` without scripts, styles and comments, nesting and attributes bounded; its linked data; what was cut."""
     problems = [f"only its first {MAX_CHARACTERS:,} characters were read"] if len(text) > MAX_CHARACTERS else []
     text = text[:MAX_CHARACTERS]
     linked: list[str] = []

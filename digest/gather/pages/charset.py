@@ -1,4 +1,4 @@
-"""Bytes of a page to text: HTTP charset, byte order mark, `<meta charset>`; UTF-8 wins where the bytes are it (E-10)."""
+"""Bytes of a page to text: HTTP charset, byte order mark, `<meta charset>`; UTF-8 wins where the bytes are it."""
 
 from __future__ import annotations
 

@@ -10,18 +10,22 @@ from email.utils import parsedate_to_datetime
 EARLIEST = 1994
 
 _MONTHS = (
-    "january jan januar janvier enero ene gennaio gen januari janeiro stycznia sty leden ledna styczeń ocak января янв січня",
-    "february feb februar fevrier février févr fév febrero febbraio februari fevereiro fev lutego lut února únor luty şubat февраля фев лютого",
+    "january jan januar janvier enero ene gennaio gen januari "
+    "janeiro stycznia sty leden ledna styczeń ocak января янв січня",
+    "february feb februar fevrier février févr fév febrero febbraio februari "
+    "fevereiro fev lutego lut února únor luty şubat февраля фев лютого",
     "march mar märz mrz maerz mars marzo maart mrt março mär marca března mart марта мар березня",
     "april apr avril abril abr aprile kwietnia kwi dubna nisan апреля апр квітня",
     "may mai mayo maggio mag mei maj maio maja května mayıs мая травня",
     "june jun juni juin junio giugno giu junho czerwca cze června haziran июня июн червня",
     "july jul juli juillet juil julio luglio lug julho lipca lip července temmuz июля июл липня",
     "august aug août aout agosto ago augustus augusti sierpnia sie srpna ağustos августа авг серпня",
-    "september sep sept septembre septiembre settembre set september setembro września wrz září eylül сентября сен вересня",
+    "september sep sept septembre septiembre settembre set september "
+    "setembro września wrz září eylül сентября сен вересня",
     "october oct oktober okt octobre octubre ottobre ott outubro out października paź října ekim октября окт жовтня",
     "november nov novembre noviembre novembro listopada lis listopadu kasım ноября ноя листопада",
-    "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro grudnia gru prosince aralık декабря дек грудня",
+    "december dec dezember dez décembre decembre déc diciembre dic "
+    "dicembre dezembro grudnia gru prosince aralık декабря дек грудня",
 )  # fmt: skip
 _MONTH = {name: number for number, row in reversed(list(enumerate(_MONTHS, 1))) for name in row.split()}
 _ISO = re.compile(

@@ -130,23 +130,20 @@ def _text(value: Any) -> str | None:
 
 def _people(value: Any, named: dict[str, Any]) -> Iterator[str]:
     for one in (value if isinstance(value, list) else [value])[:20]:
-        if isinstance(one, dict):
-            if not one.get("name"):
-                one = named.get(str(one.get("@id")), one)
-            names = one.get("name")
-            for name in names if isinstance(names, list) else [names]:
-                if isinstance(name, str):
-                    yield html.unescape(name)
-        elif isinstance(one, str):
-            yield html.unescape(one)
+        whole = named.get(str(one.get("@id")), one) if isinstance(one, dict) and not one.get("name") else one
+        names = whole.get("name") if isinstance(whole, dict) else whole
+        for name in names if isinstance(names, list) else [names]:
+            if isinstance(name, str):
+                yield html.unescape(name)
 
 
 def _images(value: Any, named: dict[str, Any]) -> Iterator[str]:
     for one in (value if isinstance(value, list) else [value])[:5]:
+        address = one
         if isinstance(one, dict):
-            if not (one.get("url") or one.get("contentUrl")):
-                one = named.get(str(one.get("@id")), one)
-            one = one.get("url") or one.get("contentUrl") or one.get("@id")
-            one = one[0] if isinstance(one, list) and one else one
-        if isinstance(one, str):
-            yield html.unescape(one)
+            bare = not (one.get("url") or one.get("contentUrl"))
+            whole = named.get(str(one.get("@id")), one) if bare else one
+            address = whole.get("url") or whole.get("contentUrl") or whole.get("@id")
+        first = address[0] if isinstance(address, list) and address else address
+        if isinstance(first, str):
+            yield html.unescape(first)

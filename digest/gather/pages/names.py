@@ -10,7 +10,8 @@ MAX_AUTHORS = 8
 MAX_NAME = 60
 
 _BY = re.compile(
-    r"^\W*(?:(?:(?:view all posts|all posts|more articles|written|posted|reported|words|story|text|article|published|authored|submitted|created)\s+)?by|von|par|por|di|af|av|door|autor(?:in|en|a)?s?|"
+    r"^\W*(?:(?:(?:view all posts|all posts|more articles|written|posted|reported|words|story|text|article|"
+    r"published|authored|submitted|created)\s+)?by|von|par|por|di|af|av|door|autor(?:in|en|a)?s?|"
     r"auteurs?|authors?|text|written|przez|oleh|автор|skrevet av)\b\s*:?\s*",
     re.I,
 )
@@ -18,7 +19,8 @@ _SPLIT = re.compile(r"\s*(?:[,;|/•·\n\t]|\s[-–—]\s|&(?!\w+;)|\b(?:and|und
 _ADDRESS = re.compile(r"\S+@\S+\.\S+|https?://\S+|www\.\S+|@\w+|\bTwitter\b|\bFollow\b", re.I)
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\]]*\]|\{+[^}]*\}+")
 _DATE_TAIL = re.compile(
-    r"(?:\b(?:on|updated|published|posted|am|vom|le|el|at)\b\s*:?\s*)?(?:\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b\w{3,9}\.?\s\d{1,2},?\s(?:19|20)\d\d|\d{1,2}[./-]\d).*$",
+    r"(?:\b(?:on|updated|published|posted|am|vom|le|el|at)\b\s*:?\s*)?(?:\b(?:mon|tues|wednes|thurs|fri|satur|"
+    r"sun)day\b|\b\w{3,9}\.?\s\d{1,2},?\s(?:19|20)\d\d|\d{1,2}[./-]\d).*$",
     re.I | re.S,
 )
 _ELSE = re.compile(r"\s(?:in|on|am|for|at|from|vom|is|has|a|auf|sur|à|about|edited by|mit|avec)\s.*$")
@@ -27,17 +29,22 @@ _LETTERS = re.compile(r"^(?:[A-Z]{1,3}|[A-Z]\.?[A-Z]\.?|Ph\.?D\.?|M\.?D\.?|Esq\.
 _EASTERN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _NOBODY = re.compile(
     r"^(?:undefined|null|none|unknown|admin(?:istrator)?|author|editor|editors|staff|user|guest|anonymous|test|"
-    r"webmaster|root|n/?a|the author|by|contact|more|share|print|email|posts?|view all.*|read more.*|about.*|all posts.*|"
-    r"facebook|twitter|instagram|linkedin|default|redaktion|website|advertisement|comments?|leave a .*|see all.*|.*reply.*)$",
+    r"webmaster|root|n/?a|the author|by|contact|more|share|print|email|posts?|view all.*|read more.*|about.*|"
+    r"all posts.*|"
+    r"facebook|twitter|instagram|linkedin|default|redaktion|website|advertisement|comments?|leave a .*|"
+    r"see all.*|.*reply.*)$",
     re.I,
 )
 _ROLE = re.compile(
-    r"\b(?:editor|writer|reporter|correspondent|contributor|columnist|staff|director|manager|producer|photographer|analyst|"
-    r"journalist|redakteur(?:in)?|bureau|columnist|blogger|author|professor|fellow|chief|ceo|founder|hosts?|press secretary|freelance)\b",
+    r"\b(?:editor|writer|reporter|correspondent|contributor|columnist|staff|director|manager|producer|"
+    r"photographer|analyst|"
+    r"journalist|redakteur(?:in)?|bureau|columnist|blogger|author|professor|fellow|chief|ceo|founder|hosts?|"
+    r"press secretary|freelance)\b",
     re.I,
 )
 _COMPANY = re.compile(
-    r"\b(?:inc|llc|ltd|gmbh|ag|e\.v|redaktion|news|times|post|magazine|media|press|network|agency|reuters|afp|dpa|ap|associated press)\b",
+    r"\b(?:inc|llc|ltd|gmbh|ag|e\.v|redaktion|news|times|post|magazine|media|press|network|agency|reuters|afp|"
+    r"dpa|ap|associated press)\b",
     re.I,
 )
 

@@ -44,7 +44,7 @@ _BY = re.compile(
     r"(?:^|(?i:posted|written|published|veröffentlicht|geschrieben|erstellt|verfasst|publié|publicado|escrito|interview|text)"
     r"\s[^.]{0,40}?)(?<!\w)(?i:by|von|par|por|di|av|af|door)[:\s]+(?=[A-ZÀ-ŽА-Я])"
 )
-_GLUED = re.compile(r"\x1f(?=\s*[:;,.!?)\]’'»”])|\x1f")
+_GLUED = re.compile(r"\x1f+\s*(?=[:;,.!?)\]’'»”])")
 
 
 class _Near:
@@ -103,12 +103,7 @@ def gather(page: LexborHTMLParser, clues: Clues) -> None:
 def words(node: LexborNode) -> str:
     """The node's text, one line; elements side by side are words apart."""
     text = node.text(deep=True, separator="\x1f") or ""
-    return " ".join(
-        _GLUED.sub(
-            lambda found: "" if found.end() < len(text) and text[found.end() :].lstrip()[:1] in ":;,.!?)]’'»”" else " ",
-            text[:20_000],
-        ).split()
-    )
+    return " ".join(_GLUED.sub("", text[:20_000]).replace("\x1f", " ").split())
 
 
 def _bare(text: str) -> str:
@@ -231,7 +226,8 @@ def _times(page: LexborHTMLParser, clues: Clues, near: _Near) -> None:
         late = re.search(r"updat|modif", _mark(node), re.I)
         evidence = "time.updated" if late else "time.published" if first else "time"
         clues.add("date", evidence, marks.get("datetime") or words(node)[:MAX_SHORT])
-    marked, loose = [], []
+    marked: list[LexborNode] = []
+    loose: list[LexborNode] = []
     for node in page.css(
         "p, span, div, em, i, strong, b, small, li, h2, h3, h4, h5, h6, td, dd, abbr, a, font, center, section, header"
     )[:MAX_NODES]:
