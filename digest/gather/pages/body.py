@@ -7,6 +7,10 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_PARAGRAPHS = 2_000
+MAX_LOOKED_AT = 8_000
+MAX_FORM = 1_000  # characters of a form, a figure or an aside that is none
+_RUNNING = ("p", "pre", "blockquote")
+_COMMENTS = re.compile(r"\b(?:comments?|commentlist|disqus|replies|reply)\b", re.I)
 _TEXT = frozenset(["p", "pre", "blockquote", "li", "h2", "h3", "h4", "h5", "h6", "td"])
 _DROPPED = (
     "nav, aside, footer, form, button, select, script, style, noscript, iframe, figcaption, figure, template, "
@@ -26,13 +30,19 @@ def paragraphs(page: LexborHTMLParser) -> tuple[str, ...]:
     if page_body is None:
         return ()
     for node in page.css(_DROPPED):
-        node.decompose()
+        if node.tag not in ("form", "figure", "aside") or len(_words(node)) < MAX_FORM:
+            node.decompose()  # a form may be the whole page
     scores: dict[int, float] = {}
     nodes: dict[int, LexborNode] = {}
-    for node in page.css("p, pre, blockquote")[:5_000]:
-        size = _weight(node)
+    for node in page.css("p, pre, blockquote, div, td, section, article")[:MAX_LOOKED_AT]:
+        size = _weight(node) if node.tag in _RUNNING else _own_weight(node)
         if not size:
             continue
+        if _in_comments(node):
+            size *= 0.1
+        if node.tag not in _RUNNING:
+            nodes[node.mem_id] = node
+            scores[node.mem_id] = scores.get(node.mem_id, 0.0) + size
         share = 1.0
         above = node.parent
         for _ in range(3):
@@ -46,6 +56,27 @@ def paragraphs(page: LexborHTMLParser) -> tuple[str, ...]:
         return _loose(page_body)
     best = nodes[max(scores, key=lambda key: scores[key] * (0.2 if _BESIDE.search(_mark(nodes[key])) else 1))]
     return tuple(_blocks(best))[:MAX_PARAGRAPHS]
+
+
+def _own_weight(node: LexborNode) -> float:
+    """Of an element that is no paragraph: the weight of the text that stands in it bare, between line breaks."""
+    bare = [
+        " ".join((child.text(deep=False) or "").split())
+        for child in node.iter(include_text=True)
+        if child.tag == "-text"
+    ]
+    return sum(1 + text.count(",") + min(len(text) / 100, 5) for text in bare if len(text) >= 40)
+
+
+def _in_comments(node: LexborNode) -> bool:
+    above: LexborNode | None = node
+    for _ in range(8):
+        if above is None or above.tag in ("body", "html", None):
+            return False
+        if _COMMENTS.search(_mark(above)):
+            return True
+        above = above.parent
+    return False
 
 
 def _weight(node: LexborNode) -> float:

@@ -14,6 +14,7 @@ from digest.gather.pages.titles import alike, cut, headed, same
 from digest.gather.urls import host, resolve, web
 
 MAX_DESCRIPTION = 1_000  # graphemes
+SOMEWHAT = 0.3  # of the words of a heading, in any of the page's titles
 NEARLY = 0.6  # of the words of the shorter
 MAX_SECTION = 80  # characters
 _PLACEHOLDER = re.compile(r"^(?:undefined|null|none|nan|n/a|untitled|\W*)$|\{\{|\$\{|%%", re.I)
@@ -41,13 +42,23 @@ def title(clues: Clues, url: str, named: str) -> str:
     name = host(url).removeprefix("www.")
     sites = [named, name, name.partition(".")[0], *(text for _, text in whole(clues, "site", weights.SITE))]
     found = [(evidence, cut(text, sites)) for evidence, text in whole(clues, "title", weights.TITLE)]
-    own = [text for _, text in found if text and not _is_site(text, sites)]
-    if not own:
+    named_by_page = " ".join(text for evidence, text in found if not evidence.startswith(("h1", "h2", "class.")))
+    usable = [
+        (evidence, text)
+        for evidence, text in found
+        if text and not _is_site(text, sites) and (not evidence.startswith("h1") or _fits(text, named_by_page))
+    ]
+    if not usable:
         return found[0][1] if found else ""
-    best = own[0]
-    headings = [text for evidence, text in found if evidence.startswith("h1")]
+    best = usable[0][1]
+    headings = [text for evidence, text in usable if evidence.startswith("h1")]
     heading = next((text for text in headings if text and (headed(best, text) or same(best, text))), "")
-    return heading or _shown(found, best)
+    return heading or _shown(usable, best)
+
+
+def _fits(heading: str, named: str) -> bool:
+    """Whether a heading says anything of what the page calls itself: else it is a section's, or the frame's."""
+    return not named or alike(heading, named) >= SOMEWHAT
 
 
 def _shown(found: list[tuple[str, str]], best: str) -> str:
