@@ -44,6 +44,8 @@ _BY = re.compile(
     r"(?:^|(?i:posted|written|published|veröffentlicht|geschrieben|erstellt|verfasst|publié|publicado|escrito|interview|text)"
     r"\s[^.]{0,40}?)(?<!\w)(?i:by|von|par|por|di|av|af|door)[:\s]+(?=[A-ZÀ-ŽА-Я])"
 )
+_DAY = re.compile(r"(?:19|20)\d\d|\d\d?[./-]\d\d?[./-]\d\d")
+MAX_LINE = 100  # characters of a line that tells a date, of no class
 _GLUED = re.compile(r"\x1f+\s*(?=[:;,.!?)\]’'»”])")
 
 
@@ -225,6 +227,7 @@ def _times(page: LexborHTMLParser, clues: Clues, near: _Near) -> None:
         first = "pubdate" in marks or re.search(r"publi|posted|entry-date|created", _mark(node), re.I)
         late = re.search(r"updat|modif", _mark(node), re.I)
         evidence = "time.updated" if late else "time.published" if first else "time"
+        evidence = "time.far" if near.steps(node) == FAR and near.heading is not None else evidence
         clues.add("date", evidence, marks.get("datetime") or words(node)[:MAX_SHORT])
     marked: list[LexborNode] = []
     loose: list[LexborNode] = []
@@ -232,10 +235,12 @@ def _times(page: LexborHTMLParser, clues: Clues, near: _Near) -> None:
         "p, span, div, em, i, strong, b, small, li, h2, h3, h4, h5, h6, td, dd, abbr, a, font, center, section, header"
     )[:MAX_NODES]:
         text = node.text(deep=True) or ""
-        if len(text) > 4 * MAX_SHORT or not re.search(r"\d", text):
+        if len(text) > 4 * MAX_SHORT or not _DAY.search(text):
             continue
         if len(words(node)) <= MAX_SHORT and not _is_aside(node):
-            (marked if _DATE.search(_mark(node)) else loose).append(node)
+            named = _DATE.search(_mark(node))
+            if named or len(text) <= MAX_LINE:
+                (marked if named else loose).append(node)
     for evidence, nodes in (("class.date", marked), ("text", loose)):
         for node in sorted(nodes, key=near.steps)[:20]:
             clues.add("date", evidence, words(node))

@@ -38,7 +38,7 @@ DATE = {
     "ld:other.datePublished": 48, "meta.article:modified_time": 44, "meta.og:updated_time": 42,
     "ld.dateModified": 43, "item.datemodified": 41, "meta.datemodified": 40, "time.updated": 39,
     "meta.dateupdate": 38, "meta.lastmodified": 37, "meta.last-modified": 36, "meta.revised": 35,
-    "ld:page.dateModified": 34, "text": 30,
+    "ld:page.dateModified": 34, "text": 56, "time.far": 46,
 }  # fmt: skip
 IMAGE = {
     "meta.og:image": 100, "meta.og:image:url": 98, "meta.og:image:secure_url": 96, "meta.twitter:image": 90,
