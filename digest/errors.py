@@ -10,6 +10,7 @@ DigestError
 ├── NeedsDecision        a person has to decide before this goes on
 │   ├── IllegalMove      a state that does not lead to the one asked for
 │   └── NotAdopted       the database is a copy that a person has not adopted: it sends nothing
+├── PageUnread           a page whose facts were asked for could not be read, or says no headline
 ├── Stopped              we were asked to stop before the work was done: what is left, and how it goes on
 ├── DatabaseUnavailable  the database is locked, full or out of reach
 └── RelayUnavailable     no relay could be spoken to
@@ -65,6 +66,10 @@ class IllegalMove(NeedsDecision):
 
 class NotAdopted(NeedsDecision):
     """The database is a copy: nothing is sent from it before `digest adopt`."""
+
+
+class PageUnread(DigestError):
+    """The page could not be read."""
 
 
 class Stopped(DigestError):

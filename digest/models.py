@@ -30,9 +30,11 @@ __all__ = [
     "Issue",
     "IssueState",
     "Override",
+    "PageLook",
     "Placement",
     "Pulse",
     "RelayState",
+    "RobotsText",
     "Seat",
     "SectionBy",
     "Sighting",
@@ -104,6 +106,7 @@ class Source(SQLModel, table=True):
     weight: float = 1.0
     language: str | None = None
     max_items: int | None = None
+    full_pages: bool | None = None  # None: as [gather] says
     active: bool = True
     declared_line: int | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -175,6 +178,30 @@ class Sighting(SQLModel, table=True):
     entry_id: str = Field(primary_key=True)
     article_id: int = Field(foreign_key="article.id", index=True)
     seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class PageLook(SQLModel, table=True):
+    """The last look at an article's page, and what it told: none is asked twice that was read."""
+
+    __tablename__: ClassVar[str] = "page_look"
+
+    canonical_url: str = Field(primary_key=True)
+    looked_at: datetime = Field(sa_type=UtcDateTime)
+    outcome: str  # "read", "refused by robots.txt", or what went wrong
+    facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    filled: list[str] = Field(default_factory=list, sa_type=JSON)  # columns of the article that were empty
+    tries: int = 0
+    next_try_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class RobotsText(SQLModel, table=True):
+    """The robots.txt of an origin, as it was within the last day (RFC 9309)."""
+
+    __tablename__: ClassVar[str] = "robots_text"
+
+    origin: str = Field(primary_key=True)  # scheme, host and port
+    text: str
+    expires_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Edition(SQLModel, table=True):

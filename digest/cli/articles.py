@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli import frame
-from digest.errors import UsageError
+from digest.errors import PageUnread, UsageError
+
+if TYPE_CHECKING:
+    from digest.gather.outcomes import Outcome
+    from digest.wiring import App
 
 app = frame.noun("What was gathered; add, hide and boost by hand.")
 
@@ -92,30 +98,60 @@ def add(
     image: Annotated[str | None, typer.Option(help="URL of its picture.")] = None,
     image_alt: Annotated[str, typer.Option(help="What the picture shows.")] = "",
     published: Annotated[str | None, typer.Option(help="An instant like 2026-11-20T07:00Z; default: now.")] = None,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Don't read the page; --title is needed then.")] = False,
 ) -> None:
-    """Add an article that no feed brings.
+    """Add an article that no feed brings; what is not given is read from its page.
 
     \b
-    Example:
+    Examples:
+      digest articles add https://example.org/story
       digest articles add https://example.org/story --title "A story" --author "Jo Doe" --section Europe
     """
     from digest import byhand, db
 
     here = frame.of(ctx)
-    if not title.strip():
+    if not title.strip() and no_fetch:
         raise UsageError("--title: missing, expected the headline of the article")
     given = {"title": _line(title, 300), "dek": _line(dek, 1000), "kind": kind, "section": section}
     bylines = [{"name": _line(name, 200), "organisation": ""} for name in author or ()]
     image = byhand.checked("sources", url=image)["url"] if image else None
     picture = {"image_url": image, "image_alt": _line(image_alt, 500)}
     at = frame.instant("--published", published) if published else None
-    with here.app() as app, db.writing(app.engine) as session:
-        db.take_turn(session)
-        more = {**given, **picture, "bylines": bylines, "published_at": at or app.clock()}
-        row = byhand.add_article(session, url, app.clock(), **more)
-        session.flush()
-        data = plain(row)
+    with here.app() as app:
+        more = {**given, **picture, "bylines": bylines, "published_at": at}
+        if not no_fetch and not title.strip():
+            more = _from_page(app, byhand.checked("sources", url=url)["url"], more)
+        with db.writing(app.engine) as session:
+            db.take_turn(session)
+            row = byhand.add_article(session, url, app.clock(), **more)
+            session.flush()
+            data = plain(row)
     here.out({"article": data}, f'Added article {data["id"]} of the source "{data["source"]}".')
+
+
+def _from_page(app: App, url: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, and for the rest what the page says; Unreadable if it says no headline."""
+    from digest.gather.completing import facts
+    from digest.gather.fetch import fetcher
+    from digest.gather.outcomes import Fetched, Unchanged
+    from digest.gather.pages import read
+
+    async def asked() -> Outcome:
+        async with fetcher(app.config) as fetching:
+            return await fetching.fetch(url, None, app.clock())
+
+    outcome = asyncio.run(asked())
+    if not isinstance(outcome, Fetched):
+        said = "unchanged" if isinstance(outcome, Unchanged) else outcome.sentence
+        raise PageUnread(f"{said}: give its headline with --title")
+    told = facts.told(read(outcome.body, url=outcome.url, content_type=outcome.content_type))
+    if not told.get("title"):
+        raise PageUnread(f"{url} says no headline: give it with --title")
+    if told.get("published_at"):
+        at = datetime.fromisoformat(told["published_at"])
+        told["published_at"] = at if at <= app.clock() else None
+    wanted = {*given, "language"}
+    return {**{name: told[name] for name in wanted & told.keys()}, **{key: one for key, one in given.items() if one}}
 
 
 def _line(text: str, longest: int) -> str:

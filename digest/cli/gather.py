@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +38,7 @@ def command(
 def plain(report: GatherReport) -> dict[str, Any]:
     """The report as --json shows it."""
     sources = [{"id": one.id, "state": one.state, "new": one.new, "error": one.error} for one in report.sources]
-    return {"sources": sources, "articles_new": report.articles_new}
+    return {"sources": sources, "articles_new": report.articles_new, "pages": asdict(report.pages)}
 
 
 def human(report: GatherReport) -> list[str]:
@@ -46,4 +47,7 @@ def human(report: GatherReport) -> list[str]:
         return ["There are no sources: digest sources add URL, or [[sources]] in config.toml."]
     rows = [[one.id, one.state, one.new, one.error] for one in report.sources]
     table = frame.columns(["SOURCE", "STATE", "NEW", "ERROR"], rows, widest=100) if rows else []
-    return [*table, f"{report.articles_new} new articles."]
+    pages = report.pages
+    looked = f"{pages.read} pages read, {pages.failed} failed, {pages.refused} refused by robots.txt."
+    told = [looked] if pages.read or pages.failed or pages.refused else []
+    return [*table, f"{report.articles_new} new articles.", *told]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli import frame
+from digest.errors import UsageError
 
 app = frame.noun("Look at a feed or a message as Digest sees it, as JSON lines.")
 
@@ -35,6 +36,40 @@ def feed(
             asyncio.run(_from_address(given)) if given.startswith(("http://", "https://")) else _from_file(given, url)
         )
         failed = failed or told["kind"] is None
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("page")
+def page(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="FILE_OR_URL...", help="Pages as files, or as http(s) addresses.")
+    ],
+    url: Annotated[str, typer.Option(help="Where the files came from: relative links are resolved against it.")] = "",
+    urls: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='JSON lines {"input","url"}: where each file came from.')
+    ] = None,
+) -> None:
+    """Read articles' pages and print one JSON line for each; exit code 1 if an input can't be had.
+
+    \b
+    Example:
+      digest inspect page story.html --url https://example.org/story
+    """
+    from digest.gather.inspecting import inspect_page, page_not_read
+
+    known = _addresses(urls) if urls else {}
+    failed = False
+    for given in inputs:
+        try:
+            if given.startswith(("http://", "https://")):
+                told = asyncio.run(_page_from_address(given))
+            else:
+                told = inspect_page(given, Path(given).read_bytes(), url=known.get(given, url))
+        except OSError as error:
+            told = page_not_read(given, f"{given} can't be read: {error.strerror}")
+        failed = failed or (bool(told["problems"]) and not told["title"])
         typer.echo(json.dumps(told, ensure_ascii=False))
     if failed:
         raise typer.Exit(1)
@@ -115,6 +150,24 @@ def _files(files: list[Path], inspect: Callable[[str, bytes], dict[str, Any]]) -
         raise typer.Exit(1)
 
 
+def _addresses(path: Path) -> dict[str, str]:
+    """Where each input came from; UsageError naming the line that is none of {"input","url"}."""
+    found = {}
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError as error:
+        raise UsageError(f"--urls: {path} can't be read: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            found[str(row["input"])] = str(row["url"] or "")
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f'--urls: line {number} of {path}: expected {{"input": ..., "url": ...}}') from error
+    return found
+
+
 def _from_file(given: str, url: str) -> dict[str, Any]:
     from digest.gather.inspecting import inspect_feed, not_read
 
@@ -135,3 +188,15 @@ async def _from_address(given: str) -> dict[str, Any]:
     if isinstance(outcome, Fetched):
         return inspect_feed(given, outcome.body, url=outcome.url, content_type=outcome.content_type)
     return not_read(given, "unchanged" if isinstance(outcome, Unchanged) else outcome.sentence)
+
+
+async def _page_from_address(given: str) -> dict[str, Any]:
+    from digest.gather.fetch import Fetcher, Limits, agent
+    from digest.gather.inspecting import inspect_page, page_not_read
+    from digest.gather.outcomes import Fetched, Unchanged
+
+    async with Fetcher(Limits(private=True), agent("")) as fetcher:
+        outcome = await fetcher.fetch(given, None, datetime.now(UTC))
+    if isinstance(outcome, Fetched):
+        return inspect_page(given, outcome.body, url=outcome.url, content_type=outcome.content_type)
+    return page_not_read(given, "unchanged" if isinstance(outcome, Unchanged) else outcome.sentence)

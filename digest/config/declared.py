@@ -93,6 +93,7 @@ def _source(one: SourceConfig, now: datetime) -> dict[str, Any]:
         "weight": one.weight,
         "language": one.language,
         "max_items": one.max_items,
+        "full_pages": one.full_pages,
         "declared_line": one.line,
         "created_at": now,
     }

@@ -236,6 +236,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "weight": _WEIGHT,
                 "language": LANGUAGE,
                 "max_items": whole(1, 10_000),
+                "full_pages": flag(),
             },
             several=True,
             lines=True,

@@ -145,6 +145,7 @@ class SourceConfig:
     weight: float = 1.0
     language: str | None = None
     max_items: int | None = None
+    full_pages: bool | None = None  # None: as [gather] says
     line: int | None = None  # of config.toml
 
 

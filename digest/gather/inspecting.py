@@ -1,4 +1,4 @@
-"""A feed as `digest inspect feed` tells it."""
+"""A feed and a page as `digest inspect` tells them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from digest.gather import kinds
 from digest.gather.entries import Entry, Feed
+from digest.gather.pages import read
 
 
 def inspect_feed(given: str, body: bytes, *, url: str = "", content_type: str | None = None) -> dict[str, Any]:
@@ -28,6 +29,29 @@ def told(given: str, feed: Feed) -> dict[str, Any]:
 def not_read(given: str, problem: str) -> dict[str, Any]:
     """What is told of an input that could not be had."""
     return {"input": given, "kind": None, "title": "", "entries": [], "problems": [problem]}
+
+
+def inspect_page(given: str, body: bytes, *, url: str = "", content_type: str | None = None) -> dict[str, Any]:
+    """What the page `body` says, as plain data for one line of JSON; a day without a time is told as a day."""
+    page = read(body, url=url, content_type=content_type)
+    published = page.published
+    return {
+        "input": given,
+        "title": page.title,
+        "authors": list(page.authors),
+        "published": published and (published.date().isoformat() if page.only_day else _time(published)),
+        "image": page.image,
+        "description": page.description,
+        "section": page.section,
+        "canonical_url": page.canonical_url,
+        "language": page.language,
+        "problems": list(page.problems),
+    }
+
+
+def page_not_read(given: str, problem: str) -> dict[str, Any]:
+    """What is told of a page that could not be had."""
+    return {**inspect_page(given, b""), "problems": [problem]}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

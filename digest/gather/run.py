@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from digest import db
 from digest.config import Config
 from digest.errors import DatabaseUnavailable, NotFound
 from digest.gather import decide, looking, storing
+from digest.gather.completing.run import PagesReport, complete
 from digest.gather.entries import Feed
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
 from digest.gather.outcomes import Failed, Fetched, Outcome
@@ -53,6 +54,7 @@ class GatherReport:
 
     sources: tuple[SourceReport, ...]
     articles_new: int
+    pages: PagesReport = field(default_factory=PagesReport)  # of articles that feeds left thin
 
 
 def _silent(label: str, done: int, total: int | None) -> None:
@@ -91,7 +93,8 @@ async def gather(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    return GatherReport(tuple(reports.values()), sum(report.new for report in reports.values()))
+        pages = await complete(engine, config, fetching, clock)
+    return GatherReport(tuple(reports.values()), sum(report.new for report in reports.values()), pages)
 
 
 async def check(

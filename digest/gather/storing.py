@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from sqlmodel import Session, col, select, update
 
 from digest.gather.clean import shorten
+from digest.gather.completing.storing import filled
 from digest.gather.decide import Known, Sorted, Standing, available_at, headline, published_at, section, standfirst
 from digest.gather.entries import Entry
 from digest.models import Article, Sighting, Source, table
@@ -111,11 +112,14 @@ def _follow_edits(session: Session, source_id: str, entries: Sorted) -> None:
     An entry that knows nothing but its address tells nothing new.
     """
     latest = {article: entry for entry, _, article in reversed(entries.seen)}
+    from_pages = filled(session, list(latest))
     for part in _parts(list(latest)):
         for article in session.exec(select(Article).where(col(Article.id).in_(part), Article.source_id == source_id)):
             if article.added_by_hand or article.id is None or latest[article.id].thin:
                 continue
             for name, value in _told(latest[article.id]).items():
+                if not value and name in from_pages.get(article.id, ()):
+                    continue  # the feed says nothing still: the page's word stays
                 if getattr(article, name) != value:
                     setattr(article, name, value)
 

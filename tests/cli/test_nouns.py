@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import Shell
+from feedserver import FeedServer
 from sqlalchemy import Engine
 from sqlmodel import select
 
@@ -284,8 +285,29 @@ def test_articles_are_added_shown_and_hidden(shell: Shell) -> None:
 
 
 def test_an_article_without_a_title_asks_for_one(shell: Shell) -> None:
-    answer = shell.process("articles", "add", "https://example.org/story")
+    answer = shell.process("articles", "add", "https://example.org/story", "--no-fetch")
     assert (answer.code, answer.err) == (2, "--title: missing, expected the headline of the article\n")
+
+
+def test_a_pasted_link_is_read_from_its_page(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        (tmp_path / "config.toml").read_text() + "\n[gather]\nallow_private_addresses = true\n"
+    )
+    page = (
+        b'<html lang="en"><title>A story</title><meta name="author" content="Jo Doe">'
+        b'<meta property="og:description" content="What it says.">'
+        b'<meta property="article:published_time" content="2020-01-02T10:00:00Z">'
+    )
+    with FeedServer() as server:
+        server.page("127.0.0.1", "/story", page)
+        server.answer("127.0.0.1", "/robots.txt", 200, b"User-agent: *\nDisallow: /")
+        address = server.url("127.0.0.1", "/story")
+        added = shell("articles", "add", address, "--dek", "Ours.", "--json").json["article"]
+        gone = shell("articles", "add", server.url("127.0.0.1", "/gone"))
+    assert (added["title"], added["dek"], added["bylines"][0]["name"]) == ("A story", "Ours.", "Jo Doe")
+    assert added["published_at"] == "2020-01-02T10:00:00+00:00"
+    assert gone.code == 1
+    assert gone.err.endswith("give its headline with --title\n")
 
 
 @pytest.mark.parametrize("which", ["99", "9" * 40, "https://example.org/nowhere", "²"])

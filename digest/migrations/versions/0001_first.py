@@ -42,6 +42,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "page_look",
+        sa.Column("canonical_url", sa.String(), nullable=False),
+        sa.Column("looked_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("filled", sa.JSON(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", columns.UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("canonical_url"),
+    )
+    op.create_table(
         "pulse",
         sa.Column("sender", sa.String(), nullable=False),
         sa.Column("seen_at", columns.UtcDateTime(), nullable=False),
@@ -60,6 +71,13 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("relay", "domain"),
+    )
+    op.create_table(
+        "robots_text",
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("expires_at", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("origin"),
     )
     op.create_table(
         "seat",
@@ -95,6 +113,7 @@ def upgrade() -> None:
         sa.Column("weight", sa.Float(), nullable=False),
         sa.Column("language", sa.String(), nullable=True),
         sa.Column("max_items", sa.Integer(), nullable=True),
+        sa.Column("full_pages", sa.Boolean(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("declared_line", sa.Integer(), nullable=True),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),

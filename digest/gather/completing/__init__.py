@@ -1,0 +1,1 @@
+"""THIN ARTICLES -> WHOLE ONES: reads the pages of those that lack something, within robots.txt and limits."""

@@ -1,0 +1,264 @@
+"""Thin feeds completed from their articles' pages: over real sockets, into a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from feedserver import FeedServer
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from digest import db
+from digest.config import Config, GatherConfig, MailConfig, SiteConfig
+from digest.gather.completing import facts, robots
+from digest.gather.completing.run import MOST, complete
+from digest.gather.fetch import fetcher
+from digest.gather.outcomes import Failed, Fetched, Later
+from digest.gather.run import GatherReport, gather
+from digest.models import Appearance, Article, Edition, Issue, PageLook, Sighting, Source, people
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+CONFIG = Config(
+    site=SiteConfig("News", "https://news.example"),
+    mail=MailConfig("News <news@news.example>"),
+    gather=GatherConfig(allow_private_addresses=True, timeout_s=2.0, max_bytes=200_000, full_pages=True),
+)
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with FeedServer() as running:
+        yield running
+
+
+def page(title: str = "Piece 1", *, more: str = "") -> bytes:
+    return (
+        f'<html lang="en"><head><title>{title} | News</title><meta property="og:title" content="{title}">'
+        '<meta property="og:description" content="What the piece says."><meta name="author" content="By Jo Doe">'
+        '<meta property="og:image" content="/pictures/1.jpg"><meta property="article:section" content="Europe">'
+        f"<meta property='article:published_time' content='2026-11-18T09:30:00+01:00'>{more}</head><body></body></html>"
+    ).encode()
+
+
+def feed(server: FeedServer, *names: str, title: str = "", words: str = "") -> bytes:
+    items = "".join(
+        f"<item><title>{title or f'Piece {name}'}</title><link>{server.url('a.test', f'/{name}')}</link>"
+        f"<guid isPermaLink='false'>id-{name}</guid><description>{words}</description></item>"
+        for name in names
+    )
+    return f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>".encode()
+
+
+def add(engine: Engine, server: FeedServer, **settings: object) -> None:
+    with db.writing(engine) as session:
+        session.add(Source(id="a", url=server.url("a.test", "/f"), created_at=NOW, **settings))
+
+
+def run(engine: Engine, server: FeedServer, now: datetime = NOW, config: Config = CONFIG) -> GatherReport:
+    return asyncio.run(gather(engine, config, force=True, clock=lambda: now, resolver=server.resolver))
+
+
+def articles(engine: Engine) -> list[Article]:
+    with db.reading(engine) as session:
+        found = list(session.exec(select(Article).order_by(col(Article.id))))
+        session.expunge_all()
+        return found
+
+
+def looks(engine: Engine) -> list[PageLook]:
+    with db.reading(engine) as session:
+        found = list(session.exec(select(PageLook)))
+        session.expunge_all()
+        return found
+
+
+def test_a_thin_article_gets_what_its_page_says_once(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "1"))
+    server.page("a.test", "/1", page())
+    assert run(engine, server).pages.read == 1
+    article = articles(engine)[0]
+    assert (article.title, article.dek, article.section) == ("Piece 1", "What the piece says.", "Europe")
+    assert article.bylines == [{"name": "Jo Doe", "organisation": ""}]
+    assert article.image_url == server.url("a.test", "/pictures/1.jpg")
+    assert article.published_at == datetime(2026, 11, 18, 8, 30, tzinfo=UTC)
+    assert run(engine, server, NOW + timedelta(hours=7)).pages.read == 0
+    assert (len(server.asked("/1")), len(server.asked("/robots.txt"))) == (1, 1)
+
+
+def test_the_feeds_word_wins_now_and_later(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "1", words="The feed says."))
+    server.page("a.test", "/1", page())
+    run(engine, server)
+    assert articles(engine)[0].dek == "The feed says."
+    server.page("a.test", "/f", feed(server, "1", words="It says more."))
+    run(engine, server, NOW + timedelta(hours=7))
+    (article,) = articles(engine)
+    assert (article.dek, article.image_url) == ("It says more.", server.url("a.test", "/pictures/1.jpg"))
+
+
+def test_an_edit_of_a_thin_feed_keeps_what_the_page_said(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "1"))
+    server.page("a.test", "/1", page())
+    run(engine, server)
+    server.page("a.test", "/f", feed(server, "1", title="Piece 1, again"))
+    assert run(engine, server, NOW + timedelta(hours=7)).articles_new == 0
+    (article,) = articles(engine)
+    assert (article.title, article.dek) == ("Piece 1, again", "What the piece says.")
+    assert len(server.asked("/1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "source", "asked"),
+    [(False, None, 0), (True, None, 1), (False, True, 1), (True, False, 0)],
+)
+def test_the_source_decides_before_the_settings(
+    engine: Engine, server: FeedServer, everywhere: bool, source: bool | None, asked: int
+) -> None:
+    add(engine, server, full_pages=source)
+    server.page("a.test", "/f", feed(server, "1"))
+    server.page("a.test", "/1", page())
+    run(engine, server, config=replace(CONFIG, gather=replace(CONFIG.gather, full_pages=everywhere)))
+    assert len(server.asked("/1")) == asked
+
+
+def test_robots_are_obeyed_and_asked_once_a_day(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/robots.txt", b"User-agent: *\nDisallow: /\n\nUser-agent: digest\nDisallow: /1\n")
+    server.page("a.test", "/f", feed(server, "1", "2"))
+    server.page("a.test", "/1", page())
+    server.page("a.test", "/2", page("Piece 2"))
+    report = run(engine, server)
+    assert (report.pages.read, report.pages.refused) == (1, 1)
+    assert (len(server.asked("/1")), len(server.asked("/2"))) == (0, 1)
+    run(engine, server, NOW + timedelta(hours=7))
+    assert len(server.asked("/robots.txt")) == 1
+
+
+def test_a_page_that_leads_to_an_inner_address_is_not_read(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "1"))
+    server.answer("a.test", "/1", 302, Location="http://169.254.169.254/latest")
+
+    async def resolver(name: str, port: int) -> list[str]:
+        return ["127.0.0.1"] if name.endswith(".test") else [name]
+
+    report = asyncio.run(gather(engine, CONFIG, force=True, clock=lambda: NOW, resolver=resolver))
+    assert (report.pages.failed, report.articles_new, report.sources[0].state) == (1, 1, "ok")
+    assert "private address" in looks(engine)[0].outcome
+
+
+def test_a_slow_page_fails_alone_and_is_tried_three_times(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "1", "2"))
+    server.answer("a.test", "/1", 500)
+    server.page("a.test", "/2", page("Piece 2"))
+    now = NOW
+    for _ in range(5):
+        run(engine, server, now)
+        now += timedelta(days=1)
+    assert (len(server.asked("/1")), len(server.asked("/2"))) == (3, 1)
+    assert {look.tries for look in looks(engine)} == {1, 3}
+
+
+def test_a_page_without_end_ends_with_the_deadline(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "1"))
+    server.drip("a.test", "/1")
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+
+    async def completing() -> int:
+        async with fetcher(CONFIG, server.resolver) as fetching:
+            return (await complete(engine, CONFIG, fetching, lambda: NOW, deadline_s=0.5)).read
+
+    assert asyncio.run(completing()) == 0
+
+
+def test_a_round_reads_so_many_pages_and_no_more(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    with db.writing(engine) as session:
+        for number in range(MOST + 10):
+            url = server.url(f"h{number % 20}.test", f"/{number}")
+            times = {"first_seen_at": NOW, "available_at": NOW, "previous_look_at": NOW}
+            session.add(Article(canonical_url=url, url=url, source_id="a", title="T", **times))
+    report = run(engine, server)
+    assert report.pages.failed == MOST
+
+
+def test_two_addresses_of_one_page_are_one_article(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    canonical = f"<link rel='canonical' href='{server.url('a.test', '/one')}'>"
+    server.page("a.test", "/f", feed(server, "one", "two", title="The same piece of news"))
+    server.page("a.test", "/one", page(more=canonical))
+    server.page("a.test", "/two", page(more=canonical))
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+    one, two = articles(engine)
+    with db.writing(engine) as session:
+        session.add(people.MailingList(id="weekly", title="Weekly", created_at=NOW))
+        session.flush()
+        session.add(Edition(id="weekly", list_id="weekly", title="Weekly"))
+        session.flush()
+        issue = Issue(edition_id="weekly", window_start=NOW, window_end=NOW, created_at=NOW)
+        session.add(issue)
+        session.flush()
+        gone = two if two.canonical_url.endswith("two") else one
+        assert gone.id is not None and issue.id is not None
+        session.add(Appearance(edition_id="weekly", article_id=gone.id, issue_id=issue.id))
+    run(engine, server, NOW + timedelta(hours=7))
+    shown = [article for article in articles(engine) if not article.hidden]
+    assert [article.canonical_url.rpartition("/")[2] for article in shown] == ["one"]
+    with db.reading(engine) as session:
+        assert set(session.exec(select(Sighting.article_id))) == {shown[0].id}
+        assert shown[0].id in set(session.exec(select(Appearance.article_id)))
+
+
+ROBOTS = [
+    ("User-agent: *\nDisallow: /", "/a", False, "all is refused"),
+    ("User-agent: *\nDisallow:", "/a", True, "nothing is refused"),
+    ("", "/a", True, "no rules"),
+    ("User-agent: *\nDisallow: /\nUser-agent: digest\nAllow: /", "/a", True, "our own group counts alone"),
+    ("User-agent: other\nDisallow: /", "/a", True, "another's group"),
+    ("User-agent: *\nDisallow: /a\nAllow: /a/b", "/a/b/c", True, "the longest match wins"),
+    ("User-agent: *\nAllow: /a\nDisallow: /a/b", "/a/b/c", False, "the longest match wins, in any order"),
+    ("User-agent: *\nDisallow: /*.php$", "/a.php", False, "a star and an end"),
+    ("User-agent: *\nDisallow: /*.php$", "/a.php?x=1", True, "more after the end"),
+    ("<html>not found</html>", "/a", True, "a page where rules should be"),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "allowed", "caption"), ROBOTS, ids=[row[3] for row in ROBOTS])
+def test_robots_are_read_by_the_standard(text: str, path: str, allowed: bool, caption: str) -> None:
+    assert robots.allowed(text, f"https://a.test{path}") is allowed
+
+
+def test_what_an_answer_for_robots_means() -> None:
+    day = NOW + timedelta(hours=24)
+    long = Fetched(b"#" * 600_000, "https://a.test/robots.txt")
+    assert len(robots.rules(long, NOW)[0]) == robots.MAX_BYTES
+    assert robots.rules(Failed("not found", status=404), NOW) == ("", day)
+    for trouble in (Failed("broken", status=500), Failed("no answer"), Later("later")):
+        text, until = robots.rules(trouble, NOW)
+        assert not robots.allowed(text, "https://a.test/") and until < day
+
+
+SITES = [
+    ("https://a.test/1", "https://www.a.test/one", "https://a.test/one", "another path"),
+    ("https://a.test/1", "https://a.test/", None, "the front page is no identity"),
+    ("https://a.test/1", "https://b.test/1", None, "another site's word"),
+    ("https://a.test/1", "https://news.a.test/1", "https://news.a.test/1", "a host of the same site"),
+    ("https://a.test/1", "https://a.test/1?utm_source=x", None, "the same"),
+    ("https://a.test/1", None, None, "nothing"),
+]
+
+
+@pytest.mark.parametrize(("own", "said", "identity", "caption"), SITES, ids=[row[3] for row in SITES])
+def test_a_page_may_name_itself_within_its_site(own: str, said: str | None, identity: str | None, caption: str) -> None:
+    assert facts.identity(own, said) == identity
