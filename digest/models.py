@@ -114,6 +114,19 @@ class Source(SQLModel, table=True):
     moved_to: str | None = None  # target of permanent redirects seen in a row (E-06)
     moved_count: int = 0
     moved_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    moved_from: str | None = None  # its URL before such redirects were believed
+    fresh_until: datetime | None = Field(default=None, sa_type=UtcDateTime)  # by Cache-Control or Expires (E-04)
+    ttl_s: int | None = None  # what its feed asked for when it was last read, as in gather.entries.Feed
+    skip_hours: list[int] = Field(default_factory=list, sa_type=JSON)
+    skip_days: list[int] = Field(default_factory=list, sa_type=JSON)
+    lost_since: datetime | None = Field(default=None, sa_type=UtcDateTime)  # the first of its 404s in a row (E-07)
+    answered_url: str | None = None  # where its feed was when it was last read
+    feed_title: str = ""  # what its feed called itself then
+    ids_trusted: bool = True  # no id of its entries ever named two pages, nor did known pages change their ids
+    held_for: str | None = None  # why all its new articles wait for a person (S-F9)
+    held: int = 0  # new articles that wait for a person
+    quiet_after: datetime | None = Field(default=None, sa_type=UtcDateTime)  # nothing new by then is a sign (E-16)
+    told: str = ""  # what staff were told of it: words of gather.alarms
 
 
 class Article(SQLModel, table=True):
@@ -146,6 +159,7 @@ class Article(SQLModel, table=True):
     )  # last success of the source before it was seen, else first seen
     hidden: bool = False
     added_by_hand: bool = False
+    held_for: str | None = None  # why no issue may have it until a person lets it in
 
 
 class Sighting(SQLModel, table=True):

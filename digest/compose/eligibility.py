@@ -37,6 +37,8 @@ def not_eligible(article: Article, window: Window) -> str | None:
     """
     if article.hidden:
         return "It is hidden."
+    if article.held_for:
+        return article.held_for
     if article.available_at >= window.end:
         return f"It becomes available at {_said(article.available_at)}, after the cut: the next issue can have it."
     if article.available_at < window.start:

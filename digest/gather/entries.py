@@ -54,3 +54,8 @@ class Feed:
     language: str | None = None
     entries: tuple[Entry, ...] = ()
     problems: tuple[str, ...] = ()
+    ttl_s: int | None = None  # seconds that it asks to be left alone for, a week at most
+    skip_hours: frozenset[int] = frozenset()  # UTC, 0 to 23
+    skip_days: frozenset[int] = frozenset()  # UTC, 0 = Monday
+    expired: bool = False  # it says that it will never be updated again (JSON Feed)
+    next_url: str | None = None  # where it goes on with older entries (JSON Feed), absolute http or https

@@ -107,6 +107,19 @@ def upgrade() -> None:
         sa.Column("moved_to", sa.String(), nullable=True),
         sa.Column("moved_count", sa.Integer(), nullable=False),
         sa.Column("moved_since", columns.UtcDateTime(), nullable=True),
+        sa.Column("moved_from", sa.String(), nullable=True),
+        sa.Column("fresh_until", columns.UtcDateTime(), nullable=True),
+        sa.Column("ttl_s", sa.Integer(), nullable=True),
+        sa.Column("skip_hours", sa.JSON(), nullable=False),
+        sa.Column("skip_days", sa.JSON(), nullable=False),
+        sa.Column("lost_since", columns.UtcDateTime(), nullable=True),
+        sa.Column("answered_url", sa.String(), nullable=True),
+        sa.Column("feed_title", sa.String(), nullable=False),
+        sa.Column("ids_trusted", sa.Boolean(), nullable=False),
+        sa.Column("held_for", sa.String(), nullable=True),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("quiet_after", columns.UtcDateTime(), nullable=True),
+        sa.Column("told", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -159,6 +172,7 @@ def upgrade() -> None:
         sa.Column("previous_look_at", columns.UtcDateTime(), nullable=False),
         sa.Column("hidden", sa.Boolean(), nullable=False),
         sa.Column("added_by_hand", sa.Boolean(), nullable=False),
+        sa.Column("held_for", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["source_id"],
             ["source.id"],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from digest.gather import decide
-from digest.gather.decide import Standing, after, may_ask
+from digest.gather import standing as standings
 from digest.gather.entries import Feed
 from digest.gather.feeds import parse
 from digest.gather.outcomes import Failed, Fetched, Later, Unchanged, Validators
+from digest.gather.standing import Standing, after, may_ask
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 URL = "https://news.test/f"
@@ -65,10 +65,10 @@ def test_later_is_neither_success_nor_failure() -> None:
 def test_404_switches_off_after_fourteen_days_of_nothing_else() -> None:
     standing = after(NEW, fetched(), FEED, NOW)
     lost = Failed("404", status=404)
-    for day in range(1, 14):
+    for day in range(1, 15):
         standing = after(standing, lost, None, NOW + timedelta(days=day))
         assert standing.state == "failing"
-    assert after(standing, lost, None, NOW + timedelta(days=14)).state == "off"
+    assert after(standing, lost, None, NOW + timedelta(days=15)).state == "off"
     other = after(standing, Failed("500", status=500), None, NOW + timedelta(days=14))
     assert after(other, lost, None, NOW + timedelta(days=15)).state == "failing"
 
@@ -96,4 +96,4 @@ def test_polling_for_a_fortnight_stays_modest() -> None:
             looks, standing = looks + 1, after(standing, fetched(), FEED, now)
         now += timedelta(minutes=5)
     assert looks <= 56
-    assert decide.validators(standing) == Validators(URL, '"x"')
+    assert standings.validators(standing) == Validators(URL, '"x"')
