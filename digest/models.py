@@ -111,6 +111,7 @@ class Source(SQLModel, table=True):
     next_look_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     failures: int = 0
     error: str | None = None
+    status: int | None = None  # of HTTP, where that was the error
     moved_to: str | None = None  # target of permanent redirects seen in a row (E-06)
     moved_count: int = 0
     moved_since: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -67,6 +67,7 @@ PURE = {
     "digest.gather.feeds.markup",
     "digest.gather.feeds.pictures",
     "digest.gather.feeds.times",
+    "digest.gather.alarms",
     "digest.gather.flood",
     "digest.gather.freshness",
     "digest.gather.hosts",

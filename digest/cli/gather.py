@@ -46,4 +46,4 @@ def human(report: GatherReport) -> list[str]:
         return ["There are no sources: digest sources add URL, or [[sources]] in config.toml."]
     rows = [[one.id, one.state, one.new, one.error] for one in report.sources]
     table = frame.columns(["SOURCE", "STATE", "NEW", "ERROR"], rows, widest=100) if rows else []
-    return [*table, f"{report.articles_new} new articles."]
+    return [*table, *filter(None, [report.failed]), f"{report.articles_new} new articles."]

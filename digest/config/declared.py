@@ -22,6 +22,7 @@ _FORGOTTEN: Mapping[str, Any] = {
     "next_look_at": None,
     "failures": 0,
     "error": None,
+    "status": None,
     "moved_to": None,
     "moved_count": 0,
     "moved_since": None,

@@ -20,6 +20,7 @@ FEW = 10  # new entries without a date, or in a wave of old ones, that are nothi
 TIMES = 3  # the usual number
 WAVE = 3  # known headlines that come back at one look under other links
 MANY_OWNERS = 4  # a source that links to so many domains and more links anywhere
+RELEASE = "digest articles release"  # stands in the reasons that wait for a person
 LINKS = 50  # latest articles that tell where a source's links lead
 
 
@@ -123,7 +124,7 @@ def flood(entries: Sorted, before: Sorted, past: Past, now: datetime) -> dict[st
     why = "with old ones under new links" if wave else "without a date"
     sentence = (
         f"It came {why}, with {len(doubtful) - 1} others at one look: more than its source ever has. "
-        "`digest articles release` lets it in."
+        f"`{RELEASE}` lets it in."
     )
     return {entry.canonical_url: sentence for entry in doubtful}
 
@@ -145,7 +146,8 @@ def takeover(entries: Sorted, feed: Feed, answered_url: str, past: Past) -> str 
     if owner_of(answered_url) not in owners:
         signs.append(f"its address leads to {owner_of(answered_url)}")
     if past.feed_title and feed.title and not _words(past.feed_title) & _words(feed.title):
-        signs.append(f'it is called "{feed.title[:60]}" and was called "{past.feed_title[:60]}"')
+        here, before = (title[:60].replace("`", "'") for title in (feed.title, past.feed_title))
+        signs.append(f'it is called "{here}" and was called "{before}"')
     return f"nothing in it is known, and {', and '.join(signs)}" if signs else None
 
 

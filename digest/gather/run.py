@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from digest import db
 from digest.config import Config
 from digest.errors import DatabaseUnavailable, NotFound
-from digest.gather import decide, standing, storing, taking
+from digest.gather import alarms, decide, standing, storing, taking
 from digest.gather.entries import Feed
 from digest.gather.feeds import parse
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
@@ -51,6 +51,11 @@ class GatherReport:
 
     sources: tuple[SourceReport, ...]
     articles_new: int
+
+    @property
+    def failed(self) -> str | None:
+        """ "2 of 14 sources failed", and which; None if all is well."""
+        return alarms.failed((one.id, one.error) for one in self.sources)
 
 
 def _silent(label: str, done: int, total: int | None) -> None:

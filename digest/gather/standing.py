@@ -35,6 +35,7 @@ class Standing:
     next_look_at: datetime | None = None
     failures: int = 0
     error: str | None = None
+    status: int | None = None
     moved_to: str | None = None
     moved_count: int = 0
     moved_since: datetime | None = None
@@ -71,7 +72,7 @@ def validators(standing: Standing) -> Validators | None:
 
 def after(standing: Standing, outcome: Outcome, feed: Feed | None, now: datetime) -> Standing:
     """The standing after a look; `feed` is what a fetched body was read as. Times spread by the source, not by dice."""
-    looked = replace(standing, looked_at=now)
+    looked = replace(standing, looked_at=now, status=None)
     if isinstance(outcome, Unchanged):
         return _succeeded(_moved(looked, outcome.permanent_url, now), outcome.max_age_s, now)
     if isinstance(outcome, Fetched):
@@ -88,7 +89,14 @@ def after(standing: Standing, outcome: Outcome, feed: Feed | None, now: datetime
 def revived(standing: Standing) -> Standing:
     """The standing of a source that a person wants to be asked again, from the next look on."""
     return replace(
-        standing, state=SourceState.NEW, next_look_at=None, fresh_until=None, failures=0, error=None, lost_since=None
+        standing,
+        state=SourceState.NEW,
+        next_look_at=None,
+        fresh_until=None,
+        failures=0,
+        error=None,
+        status=None,
+        lost_since=None,
     )
 
 
@@ -175,7 +183,13 @@ def _failed(standing: Standing, outcome: Failed, now: datetime) -> Standing:
         state, next_look_at = SourceState.OFF, None
         sentence += f" for {LOST_AFTER.days} days; it is not asked again"
     return replace(
-        standing, state=state, next_look_at=next_look_at, failures=failures, error=sentence, lost_since=lost_since
+        standing,
+        state=state,
+        next_look_at=next_look_at,
+        failures=failures,
+        error=sentence,
+        status=outcome.status,
+        lost_since=lost_since,
     )
 
 

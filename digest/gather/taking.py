@@ -60,6 +60,4 @@ def _past(session: Session, row: Source) -> flood.Past:
 
 def _suspect(row: Source, signs: str | None) -> None:
     if signs and not row.held_for:
-        row.held_for = (
-            f"Its source may have a new owner: {signs}. `digest articles release --source {row.id}` lets it in."
-        )
+        row.held_for = f"Its source may have a new owner: {signs}. `{flood.RELEASE} --source {row.id}` lets it in."

@@ -104,6 +104,7 @@ def upgrade() -> None:
         sa.Column("next_look_at", columns.UtcDateTime(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("error", sa.String(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("moved_to", sa.String(), nullable=True),
         sa.Column("moved_count", sa.Integer(), nullable=False),
         sa.Column("moved_since", columns.UtcDateTime(), nullable=True),
