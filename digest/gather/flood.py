@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from digest.gather.decide import Page, Sorted, headline, published_at, standfirst
+from digest.gather.decide import EARLIEST, Page, Sorted, headline, published_at, standfirst
 from digest.gather.entries import Entry, Feed
 from digest.gather.hosts import owner_of
 
@@ -18,7 +19,7 @@ BEHIND = timedelta(days=7)  # the newest entry of the feed
 RECENT = 10  # entries, of which the last is no backlog yet
 FEW = 10  # new entries without a date, or in a wave of old ones, that are nothing unusual
 TIMES = 3  # the usual number
-WAVE = 3  # known headlines that come back at one look under other links
+WAVE = 5  # known headlines that come back at one look under other links
 MANY_OWNERS = 4  # a source that links to so many domains and more links anywhere
 RELEASE = "digest articles release"  # stands in the reasons that wait for a person
 LINKS = 50  # latest articles that tell where a source's links lead
@@ -52,7 +53,7 @@ def follow(entries: Sorted, titles: Iterable[Page], past: Past, now: datetime) -
     """The entries, those that are known articles under other ids and links taken for what they are.
 
     That is an equal headline, where the old link is not in the feed any more, and an equal day; or an equal dek, where
-    at least three such come back together and are half of what seems new, as when a site moves. A headline that the
+    at least five such come back together and are half of what seems new, as when a site moves. A headline that the
     source has used for several articles proves nothing by itself.
     """
     here = {article for _, _, article in entries.seen}
@@ -109,24 +110,32 @@ def backlog(entries: Sorted, feed: Feed, past: Past, now: datetime) -> dict[str,
     return found
 
 
-def flood(entries: Sorted, before: Sorted, past: Past, now: datetime) -> dict[str, str]:
+def flood(entries: Sorted, before: Sorted, old: Collection[str], past: Past, now: datetime) -> dict[str, str]:
     """Why some of the new entries wait for a person: too many at once that nothing shows to be news.
 
-    Without dates, or any if most of what seemed new `before` was known under other links.
+    Those without a date; any, if most of what seemed new `before` was known under other links; and those from before
+    the last look if many `old` ones (of `backlog`) come with them.
     """
     if past.succeeded_at is None:
         return {}
+    most = max(FEW, TIMES * usual(past, now))
     moved = len(before.new) - len(entries.new)
-    wave = moved >= WAVE and 2 * moved >= len(before.new)
-    doubtful = [entry for entry, _ in entries.new if wave or published_at(entry, now) is None]
-    if len(doubtful) <= max(FEW, TIMES * usual(past, now)):
+    if moved >= WAVE and 2 * moved >= len(before.new):
+        why, since = "with old ones under new links", now
+    else:
+        why, since = ("with old ones", past.succeeded_at) if len(old) > most else ("without a date", EARLIEST)
+    doubtful = [
+        entry.canonical_url
+        for entry, _ in entries.new
+        if entry.canonical_url not in old and (published_at(entry, now) or since) <= since
+    ]
+    if len(doubtful) + (len(old) if since > EARLIEST else 0) <= most:
         return {}
-    why = "with old ones under new links" if wave else "without a date"
     sentence = (
-        f"It came {why}, with {len(doubtful) - 1} others at one look: more than its source ever has. "
+        f"It came {why}, {len(entries.new)} of them at one look: more than its source ever brought. "
         f"`{RELEASE}` lets it in."
     )
-    return {entry.canonical_url: sentence for entry in doubtful}
+    return dict.fromkeys(doubtful, sentence)
 
 
 def takeover(entries: Sorted, feed: Feed, answered_url: str, past: Past) -> str | None:
@@ -157,7 +166,7 @@ def _named(owners: set[str]) -> str:
 
 
 def _words(title: str) -> set[str]:
-    return set(title.casefold().split())
+    return set(re.findall(r"\w+", title.casefold()))
 
 
 def quiet_after(times: Sequence[datetime]) -> datetime | None:

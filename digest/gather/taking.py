@@ -32,11 +32,12 @@ def take_in(session: Session, source_id: str, answered_url: str, feed: Feed, now
         titles = [decide.headline(entry) for entry, _ in entries.new]
         entries = flood.follow(entries, storing.pages(session, row.id, titles), past, now)
         _suspect(row, flood.takeover(entries, feed, answered_url, past))
-        waiting = flood.flood(entries, seeming, past, now)
+        old = flood.backlog(entries, feed, past, now)
+        waiting = flood.flood(entries, seeming, old, past, now)
         if row.held_for:
             waiting = dict.fromkeys((entry.canonical_url for entry, _ in entries.new), row.held_for)
         row.held += len(waiting)
-        held = flood.backlog(entries, feed, past, now) | waiting
+        held = old | waiting
     stored = storing.store_entries(session, row, entries, now, held)
     row.feed_title = feed.title or row.feed_title
     if stored > len(held):
