@@ -49,7 +49,7 @@ def daily(count: int, site: str = "http://news.test", until: datetime = NOW) -> 
     return [item(f"Piece {n}", f"{site}/{n}", until - timedelta(days=n, hours=1)) for n in range(count)]
 
 
-def add(engine: Engine, server: FeedServer, name: str, path: str = "/f", host: str = "", **settings: object) -> None:
+def add(engine: Engine, server: FeedServer, name: str, path: str = "/f", /, host: str = "", **settings: object) -> None:
     """A source at `path` on NAME.test."""
     with db.writing(engine) as session:
         url = server.url(host or f"{name}.test", path)

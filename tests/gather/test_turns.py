@@ -139,7 +139,9 @@ def test_slow_sources_cost_the_others_nothing(tmp_path: Any) -> None:
         report = look(engine, server, NOW, config=config)
     states = Counter(one.state for one in report.sources)
     assert states == {"ok": 60, "failing": 40}
-    assert {one.error.partition(" did not ")[2] for one in report.sources if one.error} == {"answer in full within 10 s"}
+    assert {one.error.partition(" did not ")[2] for one in report.sources if one.error} == {
+        "answer in full within 10 s"
+    }
     engine.dispose()
 
 
