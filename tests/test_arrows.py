@@ -66,6 +66,8 @@ PURE = {
     "digest.gather.feeds.kickers",
     "digest.gather.feeds.markup",
     "digest.gather.feeds.pictures",
+    "digest.gather.feeds.polling",
+    "digest.gather.feeds.reading",
     "digest.gather.feeds.times",
     "digest.gather.alarms",
     "digest.gather.flood",

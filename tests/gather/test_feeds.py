@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.gather.entries import Byline, Entry, Image
+from digest.gather.entries import Byline, Entry, Feed, Image
 from digest.gather.feeds import parse
 
 HEAD = (
@@ -262,3 +262,61 @@ def test_the_text_of_a_link_counts_whatever_its_attributes() -> None:
     item = '<item><title>A</title><link uri="at://did:plc:x/post/1">https://paper.example/a</link></item>'
     (entry,) = parse(f"<rss><channel>{item}</channel></rss>".encode()).entries
     assert entry.url == "https://paper.example/a"
+
+
+@pytest.mark.parametrize(
+    ("channel", "ttl_s", "hours", "days"),
+    [
+        pytest.param("<ttl>60</ttl>", 3600, set(), set(), id="RSS ttl is in minutes"),
+        pytest.param("<ttl>0</ttl>", None, set(), set(), id="nothing is no wish"),
+        pytest.param("<ttl>9999999</ttl>", 604800, set(), set(), id="a week at most"),
+        pytest.param("<ttl>often</ttl>", None, set(), set(), id="a ttl in words"),
+        pytest.param(
+            "<sy:updatePeriod> hourly </sy:updatePeriod><sy:updateFrequency>1</sy:updateFrequency>",
+            3600, set(), set(), id="as WordPress says it",
+        ),
+        pytest.param("<sy:updateFrequency>4</sy:updateFrequency>", 21600, set(), set(), id="daily if it isn't said"),
+        pytest.param(
+            "<ttl>30</ttl><sy:updatePeriod>daily</sy:updatePeriod>", 86400, set(), set(), id="the longer wish counts"
+        ),
+        pytest.param(
+            "<skipHours><hour>0</hour><hour>24</hour><hour>23</hour><hour>25</hour></skipHours>"
+            "<skipDays><day>Sunday</day><day>monday</day><day>Doomsday</day></skipDays>",
+            None, {0, 23}, {0, 6}, id="hours and days of RSS",
+        ),
+        pytest.param(
+            "<skipHours>" + "".join(f"<hour>{hour}</hour>" for hour in range(24)) + "</skipHours>",
+            None, set(), set(), id="never is no wish",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["</channel></rss>", "<item><title>not well-formed</channel>"])
+def test_a_feed_says_how_often_it_wants_to_be_looked_at(
+    channel: str, ttl_s: int | None, hours: set[int], days: set[int], end: str
+) -> None:
+    feed = parse(
+        f"<rss version='2.0' xmlns:sy='http://purl.org/rss/1.0/modules/syndication/'><channel>{channel}{end}".encode()
+    )
+    assert (feed.ttl_s, feed.skip_hours, feed.skip_days) == (ttl_s, hours, days)
+
+
+def json_feed(**more: object) -> Feed:
+    document = {"version": "https://jsonfeed.org/version/1.1", "title": "N", "items": [], **more}
+    return parse(json.dumps(document).encode(), url="https://news.test/feed.json")
+
+
+@pytest.mark.parametrize(
+    ("more", "expired", "next_url"),
+    [
+        ({}, False, None),
+        ({"expired": True}, True, None),
+        ({"expired": "no"}, False, None),
+        ({"next_url": "/feed.json?page=2"}, False, "https://news.test/feed.json?page=2"),
+        ({"next_url": "https://news.test/feed.json"}, False, None),
+        ({"next_url": "file:///etc/passwd"}, False, None),
+        ({"next_url": 7}, False, None),
+    ],
+)
+def test_a_json_feed_ends_or_goes_on(more: dict[str, object], expired: bool, next_url: str | None) -> None:
+    feed = json_feed(**more)
+    assert (feed.expired, feed.next_url) == (expired, next_url)

@@ -15,6 +15,7 @@ MAX_REFERENCES = 500_000
 MAX_SIGNS = 1_000_000  # of "<"; each costs the loose reader some microseconds
 MAX_SIGNS_LOOSE = 400_000
 MAX_NAMESPACES = 100
+MAX_SKIPPED = 100  # hours or days
 MAX_TAGS = 100  # categories of an entry; feedparser compares each with all
 
 _ENTRY = re.compile(r"<(?:[A-Za-z][\w.-]{0,40}:)?(?:item|entry)[\s>/]", re.I)

@@ -9,9 +9,9 @@ from typing import Any
 from digest.gather.clean import plain_text
 from digest.gather.entries import Feed
 from digest.gather.feeds import pictures, times
-from digest.gather.feeds.building import Raw, build, language
+from digest.gather.feeds.building import MAX_URL, Raw, build, language
 from digest.gather.feeds.caps import MAX_CHARACTERS, MAX_ENTRIES
-from digest.gather.urls import resolve
+from digest.gather.urls import resolve, web
 
 
 def parse_json(text: str, base: str) -> Feed:
@@ -34,7 +34,21 @@ def parse_json(text: str, base: str) -> Feed:
     spoken = _text(document.get("language")) or None
     entries = tuple(build(_raw(item, document, base, spoken)) for item in items[:MAX_ENTRIES])
     kind = "json1" if _text(document.get("version")).endswith("/1") else "json11"
-    return Feed(kind, plain_text(_text(document.get("title")), 300), language(spoken), entries, tuple(problems))
+    return Feed(
+        kind,
+        plain_text(_text(document.get("title")), 300),
+        language(spoken),
+        entries,
+        tuple(problems),
+        expired=document.get("expired") is True,
+        next_url=_next(document, base),
+    )
+
+
+def _next(document: dict[str, Any], base: str) -> str | None:
+    written = document.get("next_url")
+    found = web(resolve(base, written)) if isinstance(written, str) and written else ""
+    return found if found and found != base and len(found) <= MAX_URL else None
 
 
 def _raw(item: dict[str, Any], feed: dict[str, Any], base: str, spoken: str | None) -> Raw:

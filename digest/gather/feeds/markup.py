@@ -109,6 +109,17 @@ class _Capped:
         holder = self.picture if self.picture is not None else self.entries[-1].setdefault("digest_words", {})
         holder.setdefault(key, words)
 
+    def _end_hour(self: Any) -> None:
+        self._skipped("digest_hours", self.pop("hour"))
+
+    def _end_day(self: Any) -> None:
+        self._skipped("digest_days", self.pop("day"))
+
+    def _skipped(self: Any, key: str, value: str | None) -> None:
+        found = self.feeddata.setdefault(key, [])
+        if value and not self.inentry and len(found) < caps.MAX_SKIPPED:
+            found.append(value)
+
     def _start_item(self: Any, attrs: dict[str, str]) -> None:
         self.picture = None
         self._above()._start_item(attrs)
