@@ -227,9 +227,7 @@ def main() -> None:
             rows += json.loads(done.stdout)
         print(versions("httpx", "feedparser", "sqlalchemy"))
         print(f"{arguments.feeds} feeds of {arguments.entries} entries, {len(body(1, 1, arguments.entries)):,} bytes;")
-        print(
-            f"slow: 1 byte/s, deadline {arguments.slow_deadline:g} s; {cpu_s([server.pid]):.1f} s of CPU for the server\n"
-        )
+        print(f"slow: 1 byte/s, deadline {arguments.slow_deadline:g} s\n")
     finally:
         server.kill()
         server.wait()
