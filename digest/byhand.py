@@ -16,6 +16,9 @@ from digest.config.keys import TABLES
 from digest.config.kinds import Kind, Wrong, shown
 from digest.config.rules import wrong_type
 from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
+from digest.gather.flood import RELEASE
+from digest.gather.standing import revived
+from digest.gather.storing import standing, store_standing
 from digest.gather.urls import canonical_url
 from digest.models import Article, Delivery, Edition, Issue, IssueState, Override, Sighting, Source, SourceState, people
 from digest.opml import Feed
@@ -115,6 +118,20 @@ def remove_source(session: Session, name: str) -> bool:
         return False
     session.delete(row)
     return True
+
+
+def retry_source(session: Session, name: str) -> Source:
+    """The source, asked again from the next look on, whatever kept it from that; NothingToDo if nothing does."""
+    row = source(session, name)
+    if name == BY_HAND:
+        raise NothingToDo(f'"{BY_HAND}" is no feed: it holds the articles that were added by hand')
+    if row.active and row.state in (SourceState.NEW, SourceState.OK):
+        raise NothingToDo(f'the source "{name}" is {row.state}: `digest gather --source {name}` asks it now')
+    store_standing(session, name, revived(standing(row)))
+    row.active = True
+    session.flush()
+    session.refresh(row)
+    return row
 
 
 @dataclass
@@ -232,6 +249,39 @@ def boost_article(session: Session, name: str, factor: float) -> Article:
         raise NothingToDo(f"article {row.id} counts {factor:g} times already")
     row.boost = factor
     return row
+
+
+def release_article(session: Session, name: str, now: datetime) -> Article:
+    """The article, which was held for a person, let in from now on; NothingToDo if it was not."""
+    row = article(session, name)
+    if row.held_for is None:
+        raise NothingToDo(f"article {row.id} is not held")
+    if RELEASE in row.held_for:
+        of = source(session, row.source_id)
+        of.held = max(0, of.held - 1)
+    _let_in(row, now)
+    return row
+
+
+def release_source(session: Session, name: str, now: datetime) -> int:
+    """Let in all that waits for a person, and what the source brings from now on; how many articles that were.
+
+    What is held for its age stays out.
+    """
+    row = source(session, name)
+    held = session.exec(select(Article).where(Article.source_id == name, col(Article.held_for).is_not(None))).all()
+    if row.held_for is None and not row.held:
+        raise NothingToDo(f'nothing of the source "{name}" is held')
+    waiting = [one for one in held if one.held_for and RELEASE in one.held_for]
+    for one in waiting:
+        _let_in(one, now)
+    row.held_for, row.held = None, 0
+    return len(waiting)
+
+
+def _let_in(row: Article, now: datetime) -> None:
+    """Available from now: issues were cut while it was held."""
+    row.held_for, row.available_at = None, max(row.available_at, now)
 
 
 def add_article(session: Session, url: str, now: datetime, **given: Any) -> Article:

@@ -76,11 +76,13 @@ class Published:
 async def gather(
     app: App, *, only: Collection[str] | None = None, force: bool = True, progress: Watcher = unwatched
 ) -> GatherReport:
-    """Look at the sources that are due (with `force` at all that are not gone or off) and store what is new."""
+    """Look at the sources that are due (with `force` at all that may be asked), store what is new, tell staff."""
     # The process that delivers has no business with feeds: what reads them is loaded where it is used.
     from digest.gather.run import gather as look
 
-    return await look(app.engine, app.config, only=only, force=force, clock=app.clock, progress=progress)
+    report = await look(app.engine, app.config, only=only, force=force, clock=app.clock, progress=progress)
+    await asyncio.to_thread(staff.tell_of_sources, app)
+    return report
 
 
 def compose(app: App, edition_id: str, slot: Slot | None = None) -> Composed:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session
+import logging
+
+from sqlmodel import Session, col, select
 
 from digest import db
 from digest.compose import issues
 from digest.compose import run as composing
 from digest.compose.run import Composed, Slot
 from digest.deliver.letters import Office, enqueue_notice
-from digest.models import Issue, IssueState
+from digest.errors import DigestError
+from digest.gather import alarms
+from digest.models import Issue, IssueState, Source
 from digest.wiring import App
+
+log = logging.getLogger(__name__)
 
 
 def tell(app: App, subject: str, body: str) -> None:
@@ -18,6 +24,30 @@ def tell(app: App, subject: str, body: str) -> None:
     if app.config.staff.notify:
         with db.writing(app.engine) as session:
             _tell(app, session, subject, body)
+
+
+def tell_of_sources(app: App) -> None:
+    """One notice of all that changed for sources since the last one; no trouble with it holds up an issue."""
+    if not app.config.staff.notify:
+        return
+    try:
+        with db.reading(app.engine) as session:
+            if not any(said.told != source.told for source, said in _news(session, app)):
+                return
+        with db.writing(app.engine) as session:
+            sentences: list[str] = []
+            for source, said in _news(session, app):
+                source.told = said.told
+                sentences += said.sentences
+            if sentences:
+                _tell(app, session, f"Sources: {len(sentences)} to know of", "\n".join(sentences))
+    except DigestError as error:
+        log.warning("staff could not be told of sources, and will be after the next look: %s", error)
+
+
+def _news(session: Session, app: App) -> list[tuple[Source, alarms.News]]:
+    active = session.exec(select(Source).where(col(Source.active)).order_by(col(Source.id))).all()
+    return [(source, alarms.news(source, app.clock())) for source in active]
 
 
 def _tell(app: App, session: Session, subject: str, body: str) -> None:

@@ -27,6 +27,7 @@ class Page:
     headers: list[tuple[str, str]] = field(default_factory=list)
     etag: str | None = None
     pieces: Callable[[], Iterable[bytes]] | None = None  # a body without end, or a slow one
+    raw: Callable[[], Iterable[bytes]] | None = None  # all that is sent, status line and headers too
 
 
 @dataclass
@@ -75,6 +76,10 @@ class FeedServer:
         """A body given piece by piece, for as long as the other side listens."""
         self._pages[host, path] = Page(pieces=pieces)
 
+    def raw(self, host: str, path: str, pieces: Callable[[], Iterable[bytes]]) -> None:
+        """An answer byte by byte as given, headers and all."""
+        self._pages[host, path] = Page(raw=pieces)
+
     def drip(self, host: str, path: str) -> None:
         """One byte, then nothing more, until the server stops."""
 
@@ -115,6 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
         host = (self.headers.get("Host") or "").rpartition(":")[0]
         world.requests.append(Request(host, self.path, {key.lower(): value for key, value in self.headers.items()}))
         page = world.find(host, self.path)
+        if page.raw is not None:
+            for piece in page.raw():
+                self.wfile.write(piece)
+            return
         unchanged = page.etag is not None and self.headers.get("If-None-Match") == page.etag
         self.send_response(304 if unchanged else page.status)
         for name, value in page.headers:

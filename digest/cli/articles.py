@@ -26,7 +26,7 @@ def plain(row: Any) -> dict[str, Any]:
     """An article as --json shows it."""
     keys = ("id", "url", "title", "dek", "bylines", "kind", "section", "categories", "language")
     image = {"url": row.image_url, "alt": row.image_alt, "credit": row.image_credit} if row.image_url else None
-    more = ("published_at", "first_seen_at", "hidden", "added_by_hand", "boost")
+    more = ("published_at", "first_seen_at", "hidden", "added_by_hand", "boost", "held_for")
     return (
         {key: getattr(row, key) for key in keys}
         | {"source": row.source_id, "image": image}
@@ -249,3 +249,31 @@ def _mapped(given: str | None) -> dict[str, str]:
     if any(name not in ("url", "count") or not column for name, column in pairs.items()):
         raise UsageError(f'--map: expected url=NAME,count=NAME with names of columns, got "{given}"')
     return pairs
+
+
+@app.command("release")
+def release(
+    ctx: typer.Context,
+    which: Annotated[str | None, typer.Argument(metavar="[ARTICLE]", help="Its number or its URL.")] = None,
+    source: Annotated[str | None, typer.Option(help="All of this source, and what it brings from now on.")] = None,
+) -> None:
+    """Let in what was held: too many articles at once, or those of a source that may have a new owner.
+
+    \b
+    Examples:
+      digest articles release 12
+      digest articles release --source blog
+    """
+    from digest import byhand, db
+
+    here = frame.of(ctx)
+    if (which is None) == (source is None):
+        raise UsageError("expected an article or --source ID, one of the two")
+    with here.app() as app, db.writing(app.engine) as session:
+        db.take_turn(session)
+        if source is not None:
+            count = byhand.release_source(session, source, app.clock())
+            here.out({"source": source, "released": count}, f'{count:,} articles of "{source}" are let in.')
+            return
+        data = plain(byhand.release_article(session, which or "", app.clock()))
+    here.out({"article": data}, f"Article {data['id']} is let in.")

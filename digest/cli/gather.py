@@ -50,4 +50,4 @@ def human(report: GatherReport) -> list[str]:
     pages = report.pages
     looked = f"{pages.read} pages read, {pages.failed} failed, {pages.refused} refused by robots.txt."
     told = [looked] if pages.read or pages.failed or pages.refused else []
-    return [*table, f"{report.articles_new} new articles.", *told]
+    return [*table, *filter(None, [report.failed]), f"{report.articles_new} new articles.", *told]

@@ -77,7 +77,7 @@ def human(published: Published) -> list[str]:
     if published.gathered:
         failing = [source for source in published.gathered.sources if source.error]
         lines.append(f"{published.gathered.articles_new} new articles from {len(published.gathered.sources)} sources.")
-        lines += [f"  {source.id}: {source.error}" for source in failing]
+        lines += [*filter(None, [published.gathered.failed]), *(f"  {one.id}: {one.error}" for one in failing)]
     if published.delivered is None:
         return lines
     lines.append(f'Issue {issue.number} "{issue.subject}": {counts(published.delivered.counts)}.')

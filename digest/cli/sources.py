@@ -21,8 +21,8 @@ app = frame.noun("Where articles are gathered from.")
 def plain(row: Any) -> dict[str, Any]:
     """A source as --json shows it."""
     keys = ("id", "url", "type", "name", "section", "kind", "weight", "language", "max_items", "active", "state")
-    more = ("succeeded_at", "error", "declared_line", "selectors", "folder")
-    return {key: getattr(row, key) for key in (*keys, *more)}
+    looks = ("looked_at", "succeeded_at", "next_look_at", "failures", "error", "moved_from", "held_for", "held")
+    return {key: getattr(row, key) for key in (*keys, *looks, "declared_line", "selectors", "folder")}
 
 
 _Type = Annotated[
@@ -157,7 +157,7 @@ def list_(ctx: typer.Context) -> None:
     here = frame.of(ctx)
     with here.app() as app, db.reading(app.engine) as session:
         rows = [plain(row) for row in session.exec(select(Source).order_by(col(Source.id)))]
-    keys = ("id", "state", "type", "section", "name", "url", "succeeded_at", "error")
+    keys = ("id", "state", "type", "section", "name", "url", "succeeded_at", "next_look_at", "error")
     lines = frame.columns([key.upper() for key in keys], [[row[key] for key in keys] for row in rows])
     here.out({"sources": rows}, lines if rows else "There are no sources yet: digest sources add URL.")
 
@@ -202,6 +202,25 @@ def check(
     rows = [[entry["published"], entry["title"]] for entry in data["entries"][:10]]
     about = f'{data["kind"] or "no source"}: "{data["title"]}", {len(data["entries"])} entries'
     here.out(data, [about, *frame.columns(["PUBLISHED", "TITLE"], rows), *data["problems"]])
+
+
+@app.command("retry")
+def retry(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ID", help="The source's id.")],
+) -> None:
+    """Have a source asked again that is gone, off, late or failing.
+
+    \b
+    Example:
+      digest sources retry blog
+    """
+    from digest import byhand, db
+
+    here = frame.of(ctx)
+    with here.app() as app, db.writing(app.engine) as session:
+        data = plain(byhand.retry_source(session, name))
+    here.out({"source": data}, f'The source "{name}" is asked again: digest gather --source {name}.')
 
 
 @app.command("remove")

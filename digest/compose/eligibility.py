@@ -46,6 +46,8 @@ def not_eligible(article: Article, window: Window, *, rolled: bool = False) -> R
     at = _said(article.available_at)
     if article.hidden:
         return Refused(Cause.HIDDEN, "It is hidden.")
+    if article.held_for:
+        return Refused(Cause.HELD, article.held_for)
     if article.available_at >= window.end:
         return Refused(Cause.AHEAD, f"It becomes available at {at}, after the cut: the next issue can have it.")
     if article.available_at < window.start and not rolled:

@@ -17,6 +17,7 @@ from digest.compose.stories import Earlier, Told
 from digest.config.stored import edition_from_json
 from digest.config.values import Config, EditionConfig
 from digest.errors import NotFound
+from digest.gather.alarms import failed
 from digest.models import NO_ROOM, Appearance, Article, Edition, Issue, IssueState, Override, Placement, Source, people
 
 OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
@@ -44,6 +45,12 @@ def edition_of(session: Session, edition_id: str, *, lock: bool = False) -> Edit
         known = session.exec(select(Edition.id).where(col(Edition.active)).order_by(Edition.id)).all()
         raise NotFound(f"there is no edition {edition_id!r} ({', '.join(known) or 'none is set up'})")
     return edition_from_json(row.settings)
+
+
+def remarks(session: Session) -> tuple[str, ...]:
+    """What an editor should know of the sources: "2 of 14 sources failed", and which."""
+    known = select(Source.id, Source.error).where(col(Source.active)).order_by(col(Source.id))
+    return tuple(filter(None, [failed(session.exec(known).all())]))
 
 
 def section_titles(session: Session, edition_id: str) -> dict[str, str]:

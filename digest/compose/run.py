@@ -6,7 +6,7 @@ articles | eligible | stories | scored | sections and caps | the editor's hand |
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -74,6 +74,7 @@ def compose(
         _cut(session, edition, issue, now)
         laid = lay(session, config, links, edition, issue)
         issue = _unapproved(session, issue, now)
+        laid = replace(laid, problems=(*laid.problems, *rows.remarks(session)))
         return _decided(session, edition, issue, laid, now)
 
 
@@ -92,7 +93,8 @@ def amend(
         change(session)
         issue = rows.issue_of(session, issue_id)
         laid = lay(session, config, links, edition, issue)
-        return Composed(issue, laid.content, *_stored(session, issue), laid.problems, _thin(edition, laid))
+        problems = (*laid.problems, *rows.remarks(session))
+        return Composed(issue, laid.content, *_stored(session, issue), problems, _thin(edition, laid))
 
 
 def approve(
@@ -118,7 +120,8 @@ def current(engine: Engine, config: Config, links: Links, issue_id: int) -> Comp
     """An issue as it stands; nothing is changed. One that is closed without having been frozen has no content."""
     with db.reading(engine) as session:
         issue = rows.issue_of(session, issue_id)
-        return Composed(issue, _content(session, config, links, issue), *_stored(session, issue))
+        problems = rows.remarks(session) if issue.state in rows.OPEN else ()
+        return Composed(issue, _content(session, config, links, issue), *_stored(session, issue), problems)
 
 
 def explain(engine: Engine, issue_id: int, article_id: int) -> Explained:

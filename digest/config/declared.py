@@ -23,9 +23,20 @@ _FORGOTTEN: Mapping[str, Any] = {
     "next_look_at": None,
     "failures": 0,
     "error": None,
+    "status": None,
     "moved_to": None,
     "moved_count": 0,
     "moved_since": None,
+    "moved_from": None,
+    "fresh_until": None,
+    "ttl_s": None,
+    "skip_hours": [],
+    "skip_days": [],
+    "lost_since": None,
+    "answered_url": None,
+    "feed_title": "",
+    "ids_trusted": True,
+    "quiet_after": None,
 }
 
 
@@ -127,6 +138,8 @@ def _changes(session: Session, word: str, model: type[SQLModel], declared: _Rows
 def _new(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be set on a row that the file holds: only what differs."""
     wanted = {key: value for key, value in values.items() if key != "created_at"} | {"active": True}
+    if isinstance(row, Source) and row.active and row.moved_from == wanted["url"]:
+        wanted["url"] = row.url  # the address that the file holds sent us on for good (E-06)
     if isinstance(row, Source) and (not row.active or any(getattr(row, key) != wanted[key] for key in _PLACE)):
         wanted |= _FORGOTTEN
     elif isinstance(row, Source) and not wanted["name"]:

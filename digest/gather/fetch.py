@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 
 import httpx
@@ -17,6 +15,8 @@ from digest import __version__
 from digest.config import Config
 from digest.gather.addresses import may_connect
 from digest.gather.decoding import Decoder, TooLarge, Undecodable
+from digest.gather.freshness import fresh_s, retry_at
+from digest.gather.hosts import without_secrets
 from digest.gather.outcomes import Failed, Fetched, Later, Outcome, Unchanged, Validators
 from digest.gather.urls import host, resolve
 
@@ -58,10 +58,12 @@ async def system_resolver(name: str, port: int) -> Sequence[str]:
 class _Guarded(httpx.AsyncBaseTransport):
     """Looks a host up once, judges every address, and connects to the one that was judged: no second look-up (S-F2)."""
 
-    def __init__(self, limits: Limits, resolver: Resolver) -> None:
+    def __init__(self, limits: Limits, resolver: Resolver, inner: httpx.AsyncBaseTransport | None) -> None:
         self._limits, self._resolver = limits, resolver
         # A connection is never used again: two hosts at one address must not share one.
-        self._inner = httpx.AsyncHTTPTransport(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = inner or httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         name = request.url.host
@@ -97,11 +99,18 @@ class _Guarded(httpx.AsyncBaseTransport):
 class Fetcher:
     """Fetches sources; close it when done (it is an async context manager)."""
 
-    def __init__(self, limits: Limits, user_agent: str, resolver: Resolver = system_resolver) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        user_agent: str,
+        resolver: Resolver = system_resolver,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`transport` connects to addresses that were judged, sent to it in the URL's place of the host."""
         self._limits = limits
         self._agent = user_agent
         self._client = httpx.AsyncClient(
-            transport=_Guarded(limits, resolver),
+            transport=_Guarded(limits, resolver, transport),
             timeout=httpx.Timeout(min(FIRST_BYTE_S, limits.timeout_s), pool=None),
             trust_env=False,
             follow_redirects=False,
@@ -115,23 +124,27 @@ class Fetcher:
 
     async def fetch(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
         """What came of asking `url`, `validators` going to the URL that gave them; their faults are values."""
+        shown = without_secrets(url)
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
+            async with asyncio.timeout(self._limits.timeout_s) as whole:
                 return await self._follow(url, validators, now)
         except TimeoutError:
-            return Failed(f"{url} did not answer in full within {self._limits.timeout_s:g} s")
+            if whole.expired():
+                return Failed(f"{shown} did not answer in full within {self._limits.timeout_s:g} s", slow=True)
+            return Failed(f"{shown} did not begin to answer within {self._first_byte_s:g} s", slow=True)
         except httpx.TimeoutException:
-            return Failed(f"{url} did not answer in time")
+            return Failed(f"{shown} did not answer in time", slow=True)
         except (_Refused, TooLarge, Undecodable) as error:
-            return Failed(f"{url} was not read: {error}")
+            return Failed(f"{shown} was not read: {error}")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return Failed(f"{url} could not be reached: {_told(error)}")
+            return Failed(f"{shown} could not be reached: {_told(error)}")
 
     async def _follow(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
         at, permanent, seen = _checked(resolve("", url)), True, {url}
         for _ in range(MAX_HOPS + 1):
             request = self._client.build_request("GET", at, headers=self._headers(at, validators))
-            response = await self._client.send(request, stream=True)
+            async with asyncio.timeout(self._first_byte_s):
+                response = await self._client.send(request, stream=True)
             try:
                 target = _target(response, at)
                 if target is None:
@@ -141,10 +154,14 @@ class Fetcher:
                 await response.aclose()
             permanent = permanent and response.status_code in (301, 308)
             if target in seen:
-                raise _Refused(f"it redirects in a circle at {target}")
+                raise _Refused(f"it redirects in a circle at {without_secrets(target)}")
             seen.add(target)
             at = target
         raise _Refused(f"it redirects more than {MAX_HOPS} times")
+
+    @property
+    def _first_byte_s(self) -> float:
+        return min(FIRST_BYTE_S, self._limits.timeout_s)
 
     def _headers(self, url: str, validators: Validators | None) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -160,23 +177,24 @@ class Fetcher:
         return headers
 
     async def _outcome(self, response: httpx.Response, at: str, permanent_url: str | None, now: datetime) -> Outcome:
-        status = response.status_code
+        status, headers, shown = response.status_code, response.headers, without_secrets(at)
         if status == HTTPStatus.NOT_MODIFIED:
-            return Unchanged(_max_age(response))
+            return Unchanged(fresh_s(headers, now), permanent_url)
         if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-            retry_at = _retry_at(response, now)
-            until = f"to be left alone until {retry_at:%Y-%m-%d %H:%M} UTC" if retry_at else "to be asked later"
-            return Later(f"{at} answered {_named(status)} and asks {until}", retry_at)
+            later = retry_at(headers.get("retry-after", ""), now)
+            until = f"to be left alone until {later:%Y-%m-%d %H:%M} UTC" if later else "to be asked later"
+            busy = status == HTTPStatus.TOO_MANY_REQUESTS
+            return Later(f"{shown} answered {_named(status)} and asks {until}", later, busy)
         if status != HTTPStatus.OK:
-            return Failed(f"{at} answered {_named(status)}", permanent=status == HTTPStatus.GONE, status=status)
+            return Failed(f"{shown} answered {_named(status)}", permanent=status == HTTPStatus.GONE, status=status)
         validators = Validators(at, _raw(response, b"etag"), _raw(response, b"last-modified"))
         return Fetched(
             body=await self._body(response),
             url=at,
-            content_type=response.headers.get("content-type"),
+            content_type=headers.get("content-type"),
             validators=validators if validators.etag or validators.last_modified else None,
             permanent_url=permanent_url,
-            max_age_s=_max_age(response),
+            max_age_s=fresh_s(headers, now),
             link=_raw(response, b"link"),
         )
 
@@ -215,9 +233,14 @@ def _target(response: httpx.Response, at: str) -> str | None:
     if not location:
         raise _Refused("it redirects without saying where to")
     target = _checked(resolve(at, location.encode("latin-1").decode("utf-8", "replace")))
-    if httpx.URL(target).userinfo:
+    if httpx.URL(target).userinfo and _origin(target) != _origin(at):
         raise _Refused("it redirects to an address with a password in it")
     return target
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parsed = httpx.URL(url)
+    return parsed.scheme, parsed.host, parsed.port
 
 
 def _raw(response: httpx.Response, name: bytes) -> str | None:
@@ -226,26 +249,6 @@ def _raw(response: httpx.Response, name: bytes) -> str | None:
         if key.lower() == name:
             return value.decode("latin-1")
     return None
-
-
-def _retry_at(response: httpx.Response, now: datetime) -> datetime | None:
-    """When Retry-After (seconds or a date, RFC 9110 10.2.3) says to come back, at most a week ahead."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdecimal():
-        return now + timedelta(seconds=min(int(value[:9]), 7 * 86_400))
-    try:
-        found = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
-        return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return min(max(found.astimezone(UTC), now), now + timedelta(days=7))
-
-
-def _max_age(response: httpx.Response) -> int | None:
-    found = re.search(r"\bmax-age\s*=\s*\"?(\d{1,9})", response.headers.get("cache-control", ""), re.I)
-    return int(found[1]) if found else None
 
 
 def _named(status: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from digest.gather.hosts import without_secrets
+
 
 @dataclass(frozen=True)
 class Validators:
@@ -24,9 +26,14 @@ class Fetched:
     content_type: str | None = None
     validators: Validators | None = None
     permanent_url: str | None = None
-    max_age_s: int | None = None
+    max_age_s: int | None = None  # how long it stays fresh, by Cache-Control or Expires
     link: str | None = None  # its Link header (RFC 8288)
     parts: tuple[Part, ...] = ()  # of a sitemap index: its newest sitemaps
+
+    @property
+    def shown(self) -> str:
+        """Its URL as people may see it."""
+        return without_secrets(self.url)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Unchanged:
     """304: what we have is current."""
 
     max_age_s: int | None = None
+    permanent_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Later:
 
     sentence: str
     retry_at: datetime | None = None
+    busy: bool = False  # 429: it is we who ask too much, whatever the source
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class Failed:
     sentence: str
     permanent: bool = False
     status: int | None = None
+    slow: bool = False  # the whole deadline was used up
 
 
 Outcome = Fetched | Unchanged | Later | Failed

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,16 +17,15 @@ from sqlmodel import Session, col, select
 from digest import db
 from digest.config import Config
 from digest.errors import DatabaseUnavailable, NotFound
-from digest.gather import decide, looking, storing
+from digest.gather import alarms, decide, looking, standing, storing, taking
 from digest.gather.completing.run import PagesReport, complete
 from digest.gather.entries import Feed
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
-from digest.gather.outcomes import Failed, Fetched, Outcome
-from digest.gather.urls import host
+from digest.gather.outcomes import Failed, Fetched, Outcome, Validators
+from digest.gather.standing import Standing
+from digest.gather.turns import Turns
 from digest.models import Source
 
-AT_ONCE = 20
-PER_HOST = 2
 PARSERS = 2
 PARSE_S = 20.0  # for one feed, waiting for a free parser not counted
 
@@ -56,6 +54,11 @@ class GatherReport:
     articles_new: int
     pages: PagesReport = field(default_factory=PagesReport)  # of articles that feeds left thin
 
+    @property
+    def failed(self) -> str | None:
+        """ "2 of 14 sources failed", and which; None if all is well."""
+        return alarms.failed((one.id, one.error) for one in self.sources)
+
 
 def _silent(label: str, done: int, total: int | None) -> None:
     """Tells nobody."""
@@ -78,8 +81,9 @@ async def gather(
     NotFound for an id in `only` that is no source; DatabaseUnavailable if three sources in a row can't be stored.
     """
     sources = await asyncio.to_thread(_sources, engine, only)
-    now = clock()
-    due = [source for source in sources if decide.may_ask(storing.standing(source), now, force=force)]
+    now, named = clock(), only is not None
+    due = [one for one in sources if standing.may_ask(storing.standing(one), now, force=force, named=named)]
+    due.sort(key=lambda one: (one.looked_at is not None, one.looked_at, one.id))  # whoever had no turn comes first
     reports = {source.id: SourceReport(source.id, source.state, 0, source.error) for source in sources}
     async with fetcher(config, resolver) as fetching:
         round_ = _Round(engine, fetching, clock, config.path.parent if config.path else None)
@@ -115,8 +119,7 @@ class _Round:
         self, engine: Engine, fetching: Fetcher, clock: Callable[[], datetime], home: Path | None = None
     ) -> None:
         self._engine, self._fetching, self._clock, self._home = engine, fetching, clock, home
-        self._all = asyncio.Semaphore(AT_ONCE)
-        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_HOST))
+        self._turns = Turns()
         self._parsers = asyncio.Semaphore(PARSERS)
         self._writer = asyncio.Lock()
         self._locked_out = 0
@@ -134,7 +137,7 @@ class _Round:
             log.exception("source %s", source.id)
             failed = Failed(f"{source.url} could not be taken in: {type(error).__name__}")
             now = self._clock()
-            after = decide.after(storing.standing(source), failed, None, now)
+            after = standing.after(storing.standing(source), failed, None, now)
             with suppress(DatabaseUnavailable):
                 await asyncio.to_thread(_store, self._engine, source, after, None, self._clock)
             return SourceReport(source.id, after.state, 0, after.error)
@@ -142,17 +145,33 @@ class _Round:
     async def _look(self, source: Source) -> SourceReport:
         before = storing.standing(source)
         at = looking.target(source, self._home)
-        async with self._hosts[host(source.url)], self._all:
-            outcome = await looking.ask(self._fetching, at, decide.validators(before), self._clock())
+        outcome = await self._ask(at, standing.validators(before))
+        if isinstance(outcome, str):
+            return SourceReport(source.id, source.state, 0, outcome)
         feed = await self._read(at, outcome) if isinstance(outcome, Fetched) else None
         for problem in feed.problems if feed and source.type == "folder" else ():
             log.warning("source %s: %s", source.id, problem)  # the files are the newsroom's own: they can mend them
-        after = decide.after(before, outcome, feed, self._clock())
+        if feed is not None and feed.next_url:
+            feed = await self._with_older(source, feed, looking.Target(feed.next_url))
+        after = standing.after(before, outcome, feed, self._clock())
         entries = feed if feed and feed.kind else None
         async with self._writer:
             new = await asyncio.to_thread(_store, self._engine, source, after, entries, self._clock)
         self._locked_out = 0
+        if after.url != before.url:
+            log.warning("source %s moved for good, from %s to %s", source.id, before.url, after.url)
         return SourceReport(source.id, after.state, new, after.error)
+
+    async def _ask(self, at: looking.Target, validators: Validators | None) -> Outcome | str:
+        return await self._turns.ask(at.url, lambda: looking.ask(self._fetching, at, validators, self._clock()))
+
+    async def _with_older(self, source: Source, feed: Feed, at: looking.Target) -> Feed:
+        """The feed with the entries that it goes on with elsewhere, once, where some may have been missed (E-15)."""
+        if await asyncio.to_thread(_overlaps, self._engine, source.id, feed):
+            return feed
+        outcome = await self._ask(at, None)
+        older = await self._read(at, outcome) if isinstance(outcome, Fetched) else None
+        return replace(feed, entries=feed.entries + older.entries) if older else feed
 
     async def _read(self, at: looking.Target, fetched: Fetched) -> Feed | None:
         async with self._parsers:
@@ -174,9 +193,12 @@ def _sources(engine: Engine, only: Collection[str] | None) -> list[Source]:
     return found
 
 
-def _store(
-    engine: Engine, source: Source, after: decide.Standing, feed: Feed | None, clock: Callable[[], datetime]
-) -> int:
+def _overlaps(engine: Engine, source_id: str, feed: Feed) -> bool:
+    with db.reading(engine) as session:
+        return bool(decide.sort_entries(feed.entries, storing.known(session, source_id, feed.entries)).seen)
+
+
+def _store(engine: Engine, source: Source, after: Standing, feed: Feed | None, clock: Callable[[], datetime]) -> int:
     try:
         with db.writing(engine) as session:
             return _write(session, source, after, feed, clock)
@@ -186,13 +208,10 @@ def _store(
             return _write(session, source, after, feed, clock)
 
 
-def _write(
-    session: Session, source: Source, after: decide.Standing, feed: Feed | None, clock: Callable[[], datetime]
-) -> int:
+def _write(session: Session, source: Source, after: Standing, feed: Feed | None, clock: Callable[[], datetime]) -> int:
     db.take_turn(session)
+    new = taking.take_in(session, source.id, after.answered_url or after.url, feed, clock()) if feed else 0
     storing.store_standing(session, source.id, after)
-    if feed is None:
-        return 0
-    storing.name_source(session, source.id, feed.title)
-    entries = decide.sort_entries(feed.entries, storing.known(session, source.id, feed.entries), source.max_items)
-    return storing.store_entries(session, source, entries, clock())
+    if feed:
+        storing.name_source(session, source.id, feed.title)
+    return new

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import insert
 from sqlmodel import Session, col, select, update
 
 from digest.gather.clean import shorten
 from digest.gather.completing.storing import filled
-from digest.gather.decide import Known, Sorted, Standing, available_at, headline, published_at, section, standfirst
+from digest.gather.decide import Known, Page, Sorted, available_at, headline, published_at, section, standfirst
 from digest.gather.entries import Entry
+from digest.gather.hosts import owner_of
+from digest.gather.standing import Standing
+from digest.gather.urls import canonical_url
 from digest.models import Article, Sighting, Source, table
 
 _COLUMNS = [field.name for field in fields(Standing)]
 MAX_NAME = 100  # graphemes of a feed's own title
 _CHUNK = 500  # values of one IN list
+_a, _s = table(Article), table(Sighting)
+_PAGE = (_a.c.id, _a.c.canonical_url, _a.c.title, _a.c.published_at, _a.c.dek)
 
 
 def standing(source: Source) -> Standing:
@@ -45,26 +51,63 @@ def known(session: Session, source_id: str, entries: Sequence[Entry]) -> Known:
     names = list({name for entry in entries for name in (entry.id, entry.canonical_url)})
     urls = list({entry.canonical_url for entry in entries})
     ids: dict[str, int] = {}
+    pages: dict[int, Page] = {}
     found: dict[str, int] = {}
     for part in _parts(names):
-        rows = session.exec(
-            select(Sighting.entry_id, Sighting.article_id).where(
-                col(Sighting.source_id) == source_id, col(Sighting.entry_id).in_(part)
-            )
+        rows = session.execute(
+            sqlalchemy.select(_s.c.entry_id, *_PAGE)
+            .join(_a, _a.c.id == _s.c.article_id)
+            .where(_s.c.source_id == source_id, _s.c.entry_id.in_(part))
         )
-        ids.update(rows.all())
+        for name, *page in rows.all():
+            ids[name] = page[0]
+            pages[page[0]] = Page(*page)
     for part in _parts(urls):
-        pages = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(part)))
-        found.update((url, article) for url, article in pages.all() if article is not None)
-    return Known(ids, found)
+        stored = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(part)))
+        found.update((url, article) for url, article in stored.all() if article is not None)
+    return Known(ids, found, pages, _own(session, source_id, set(found.values()) - pages.keys()))
 
 
-def store_entries(session: Session, source: Source, entries: Sorted, now: datetime) -> int:
-    """Adds new articles and sightings and follows edits; the number of new articles."""
-    _follow_edits(session, source.id, entries)
+def _own(session: Session, source_id: str, articles: Collection[int]) -> set[int]:
+    """Those of the articles that the source has named before, under whatever id."""
+    own: set[int] = set()
+    for part in _parts(sorted(articles)):
+        seen = select(Sighting.article_id).where(
+            col(Sighting.source_id) == source_id, col(Sighting.article_id).in_(part)
+        )
+        own.update(session.exec(seen).all())
+    return own
+
+
+def pages(session: Session, source_id: str, titles: Sequence[str]) -> list[Page]:
+    """The source's own articles with these headlines, the latest first."""
+    found = []
+    for part in _parts(list(dict.fromkeys(titles))):
+        wanted = sqlalchemy.select(*_PAGE).where(_a.c.source_id == source_id, _a.c.title.in_(part))
+        found += [Page(*row) for row in session.execute(wanted.order_by(_a.c.id.desc()))]
+    return found
+
+
+def history(session: Session, source_id: str, most: int) -> list[tuple[datetime, datetime | None, str]]:
+    """First seen, published and link of the source's latest articles that no one holds, the latest first."""
+    wanted = select(Article.first_seen_at, Article.published_at, Article.url).where(
+        col(Article.source_id) == source_id, col(Article.held_for).is_(None)
+    )
+    return list(session.exec(wanted.order_by(col(Article.id).desc()).limit(most)).all())
+
+
+def store_entries(
+    session: Session, source: Source, entries: Sorted, now: datetime, held: Mapping[str, str] | None = None
+) -> int:
+    """Adds new articles and sightings and follows edits; the number of new articles.
+
+    `held` says by canonical URL why a person has to let some of them in.
+    """
+    _follow_edits(session, source, entries)
     sightings = [(name, article) for _, name, article in entries.seen]
     for entry, names in entries.new:
         article = _article(entry, source, now)
+        article.held_for = (held or {}).get(entry.canonical_url)
         session.add(article)
         session.flush()
         assert article.id is not None
@@ -106,22 +149,31 @@ def _told(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _follow_edits(session: Session, source_id: str, entries: Sorted) -> None:
-    """Title, dek and image as the source says now; only the source that an article came from may change it.
+def _follow_edits(session: Session, source: Source, entries: Sorted) -> None:
+    """Title, dek, image and link as the source says now; only the source that an article came from may change it.
 
     An entry that knows nothing but its address tells nothing new.
     """
     latest = {article: entry for entry, _, article in reversed(entries.seen)}
     from_pages = filled(session, list(latest))
     for part in _parts(list(latest)):
-        for article in session.exec(select(Article).where(col(Article.id).in_(part), Article.source_id == source_id)):
+        for article in session.exec(select(Article).where(col(Article.id).in_(part), Article.source_id == source.id)):
             if article.added_by_hand or article.id is None or latest[article.id].thin:
                 continue
-            for name, value in _told(latest[article.id]).items():
+            entry = latest[article.id]
+            for name, value in (_told(entry) | _link(article, entry, source)).items():
                 if not value and name in from_pages.get(article.id, ()):
                     continue  # the feed says nothing still: the page's word stays
                 if getattr(article, name) != value:
                     setattr(article, name, value)
+
+
+def _link(article: Article, entry: Entry, source: Source) -> dict[str, Any]:
+    """The article's new link, if it has one: to another page, and of the same owner or the source's."""
+    if entry.canonical_url in (article.canonical_url, canonical_url(article.url)):
+        return {}
+    ours = owner_of(entry.url) in (owner_of(article.url), owner_of(source.url))
+    return {"url": entry.url} if ours else {}
 
 
 def _store_sightings(session: Session, source_id: str, sightings: list[tuple[str, int]], now: datetime) -> None:

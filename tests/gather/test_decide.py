@@ -1,99 +1,118 @@
-"""What a look means for a source, by tables."""
+"""Which entries are new, and whether ids may be believed, by tables and by random histories."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from digest.gather import decide
-from digest.gather.decide import Standing, after, may_ask
-from digest.gather.entries import Feed
-from digest.gather.feeds import parse
-from digest.gather.outcomes import Failed, Fetched, Later, Unchanged, Validators
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.compose.eligibility import not_eligible, window
+from digest.gather.decide import Known, Page, available_at, published_at, sort_entries, trusts_ids
+from digest.gather.entries import Entry
+from digest.models import Article
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-URL = "https://news.test/f"
-NEW = Standing(URL, created_at=NOW)
-FEED = Feed("rss20")
+DAY = timedelta(days=1)
 
 
-def fetched(permanent_url: str | None = None, max_age_s: int | None = None) -> Fetched:
-    return Fetched(b"", URL, validators=Validators(URL, '"x"'), permanent_url=permanent_url, max_age_s=max_age_s)
+def entry(number: int, name: str = "", title: str = "", when: datetime | None = None) -> Entry:
+    url = f"https://news.test/{number}"
+    return Entry(name or f"id-{number}", url, url, title or f"Piece number {number}", when)
 
 
-def wait(standing: Standing, now: datetime = NOW) -> timedelta:
-    assert standing.next_look_at is not None
-    return standing.next_look_at - now
+def page(number: int, when: datetime | None = None) -> Page:
+    return Page(number, f"https://news.test/{number}", f"Piece number {number}", when)
 
 
-def test_success_forgets_failures_and_keeps_the_interval() -> None:
-    done = after(replace(NEW, failures=3, error="x", state="failing"), fetched(), FEED, NOW)
-    assert (done.state, done.failures, done.error, done.etag) == ("ok", 0, None, '"x"')
-    assert timedelta(hours=6) <= wait(done) < timedelta(hours=6, minutes=10)
-    assert wait(after(done, Unchanged(max_age_s=36_000), None, NOW)) >= timedelta(hours=10)
+def known(names: dict[str, int], when: datetime | None = None, own: bool = True) -> Known:
+    pages = {number: page(number, when) for number in names.values()}
+    return Known(names, {f"https://news.test/{n}": n for n in pages}, pages, set(pages) if own else set())
 
 
-def test_a_feed_cut_off_before_its_first_article_is_a_failure_and_keeps_no_validators() -> None:
-    cut = parse(b"<rss><channel><item><title>Half a fe", url=URL)
-    failed = after(NEW, fetched(), cut, NOW)
-    assert (failed.state, failed.etag) == ("failing", None)
-    assert failed.error
-    assert "not well-formed" in failed.error
-    nothing_yet = parse(b"<rss version='2.0'><channel><title>News</title></channel></rss>", url=URL)
-    assert after(failed, fetched(), nothing_yet, NOW).state == "ok"
+ONE = {"id-1": 1}
+THREE = {"id-1": 1, "id-2": 2, "id-3": 3}
 
 
-def test_failures_back_off_up_to_a_day() -> None:
-    standing, waits = NEW, []
-    for _ in range(12):
-        standing = after(standing, Failed("no"), None, NOW)
-        waits.append(wait(standing))
-    assert waits == sorted(waits)
-    assert waits[-1] < timedelta(hours=24, minutes=10)
-    assert standing.state == "failing"
+@pytest.mark.parametrize(
+    ("entries", "before", "trusted"),
+    [
+        pytest.param([entry(1)], known(ONE), True, id="as before"),
+        pytest.param([entry(9, "id-1", "Piece number 1")], known(ONE), True, id="a new link, the same headline"),
+        pytest.param([entry(9, "id-1", "Piece, number one")], known(ONE), False, id="another link and headline"),
+        pytest.param([entry(9, "id-1", "Other words", NOW)], known(ONE, NOW), True, id="edited: the same time"),
+        pytest.param([entry(9, "id-1", "The piece number 1", NOW)], known(ONE), True, id="edited: alike"),
+        pytest.param([entry(2, "id-1"), entry(1, "id-2")], known(ONE), False, id="ids are places in the feed"),
+        pytest.param([entry(n, f"x-{n}") for n in (1, 2, 3)], known(THREE), False, id="all ids changed"),
+        pytest.param([entry(n, f"x-{n}") for n in (1, 2, 3)], known(THREE, own=False), True, id="another's articles"),
+        pytest.param([entry(1, "x-1"), entry(2), entry(3)], known(THREE), True, id="one id changed"),
+    ],
+)
+def test_when_ids_are_trusted(entries: list[Entry], before: Known, trusted: bool) -> None:
+    assert trusts_ids(entries, before) is trusted
 
 
-def test_later_is_neither_success_nor_failure() -> None:
-    told = after(NEW, Later("busy", NOW + timedelta(hours=3)), None, NOW)
-    assert (told.state, told.failures, wait(told)) == ("late", 0, timedelta(hours=3))
-    assert not may_ask(told, NOW + timedelta(hours=2), force=True)
-    untold = after(NEW, Later("busy"), None, NOW)
-    assert may_ask(untold, NOW, force=True)
-    assert not may_ask(untold, NOW, force=False)
+def test_where_ids_are_not_trusted_the_page_stands_for_the_article() -> None:
+    before = known({"1": 1, "https://news.test/2": 2})
+    found = sort_entries([entry(3, "1"), entry(1, "2"), entry(2, "3")], before, trusted=False)
+    assert [fresh.url for fresh, _ in found.new] == ["https://news.test/3"]
+    assert [(name, article) for _, name, article in found.seen] == [
+        ("https://news.test/1", 1),
+        ("https://news.test/2", 2),
+    ]
 
 
-def test_404_switches_off_after_fourteen_days_of_nothing_else() -> None:
-    standing = after(NEW, fetched(), FEED, NOW)
-    lost = Failed("404", status=404)
-    for day in range(1, 14):
-        standing = after(standing, lost, None, NOW + timedelta(days=day))
-        assert standing.state == "failing"
-    assert after(standing, lost, None, NOW + timedelta(days=14)).state == "off"
-    other = after(standing, Failed("500", status=500), None, NOW + timedelta(days=14))
-    assert after(other, lost, None, NOW + timedelta(days=15)).state == "failing"
+times = st.integers(0, 30 * 24)  # hours from the beginning
+dated = st.one_of(st.none(), st.integers(-10 * 365 * 24, 10 * 365 * 24))  # hours off the true time
 
 
-def test_a_move_is_believed_the_third_time_over_a_day() -> None:
-    target = "https://new.test/f"
-    standing = NEW
-    for hours, url in ((0, URL), (1, URL), (2, URL), (25, target)):
-        standing = after(standing, fetched(target), FEED, NOW + timedelta(hours=hours))
-        assert standing.url == url
-
-
-def test_moves_to_no_feed_or_to_plain_http_are_not_believed() -> None:
-    for target, feed in (("https://portal.test/", Feed("")), ("http://news.test/f", FEED)):
-        standing = NEW
-        for day in range(5):
-            standing = after(standing, fetched(target), feed, NOW + timedelta(days=day))
-        assert standing.url == URL
-
-
-def test_polling_for_a_fortnight_stays_modest() -> None:
-    standing, looks, now = NEW, 0, NOW
-    while now < NOW + timedelta(days=14):
-        if may_ask(standing, now, force=False):
-            looks, standing = looks + 1, after(standing, fetched(), FEED, now)
-        now += timedelta(minutes=5)
-    assert looks <= 56
-    assert decide.validators(standing) == Validators(URL, '"x"')
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(times, dated, st.booleans()), min_size=1, max_size=12),
+    st.lists(times, min_size=1, max_size=12, unique=True),
+    st.lists(times, min_size=1, max_size=6, unique=True),
+)
+def test_every_article_is_in_exactly_one_issue_or_none_with_a_reason(
+    pieces: list[tuple[int, int | None, bool]], looks: list[int], cuts: list[int]
+) -> None:
+    """Whatever outages (gaps between looks), edits, and dates in the future, the past or not at all (E-13, E-14)."""
+    ids: dict[str, int] = {}
+    stored: dict[int, Article] = {}
+    last: datetime | None = None
+    for hour in sorted(looks):
+        at = NOW + timedelta(hours=hour)
+        entries = [
+            replace(
+                entry(number, title=f"Edited {hour}" if edited else ""),
+                published=None if off is None else NOW + timedelta(hours=true + off),
+            )
+            for number, (true, off, edited) in enumerate(pieces)
+            if true <= hour
+        ]
+        for fresh, names in sort_entries(entries, Known(ids, {})).new:
+            number = int(fresh.id.removeprefix("id-"))
+            assert number not in stored
+            ids.update(dict.fromkeys(names, number))
+            stored[number] = Article(
+                canonical_url=fresh.url,
+                url=fresh.url,
+                source_id="a",
+                title=fresh.title,
+                published_at=published_at(fresh, at),
+                first_seen_at=at,
+                available_at=available_at(fresh, at),
+                previous_look_at=last or at,
+            )
+        last = at
+    ends = [NOW + timedelta(hours=hour) for hour in sorted(cuts)]
+    windows = [window(start, end, 7) for start, end in zip([None, *ends], ends, strict=False)]
+    for article in stored.values():
+        reasons = [not_eligible(article, one) for one in windows]
+        assert reasons.count(None) <= 1
+        when = article.published_at
+        in_time = when is None or when >= article.previous_look_at - 7 * DAY
+        if in_time and windows[0].start <= article.available_at < ends[-1]:
+            assert reasons.count(None) == 1
+        assert article.available_at <= article.first_seen_at + 7 * DAY
