@@ -38,7 +38,10 @@ def taught(world: World, sections: tuple[str, ...] = ("Sports", "Markets"), each
         for n in range(each):
             title = f"{all_[n]} and {all_[(n + 1) % 6]} and {all_[(n + 2) % 6]} no. {n}"
             source.article(title, hours_ago=n + 1, section=section)
-    world.publish(world.compose().issue)
+    composed = world.compose()
+    for title in world.ids:  # some would be one story
+        composed = world.amend(composed.issue, issues.pin, title)
+    world.publish(composed.issue)
     return world.later(hours=24)
 
 
@@ -111,7 +114,8 @@ def test_a_draft_teaches_nothing(world: World) -> None:
         for word in words:
             world.source("a").article(f"{word} and {words[0]}", section=section)
     world.source("b").article("Coach of the striker on a penalty")
-    assert settled(world.compose())["Coach of the striker on a penalty"] == ("more", "rest")
+    pinned = world.amend(world.compose().issue, issues.pin, "Coach of the striker on a penalty")
+    assert settled(pinned)["Coach of the striker on a penalty"] == ("more", "rest")
 
 
 def test_the_command_line_starts_without_the_libraries_of_numbers() -> None:
