@@ -52,7 +52,7 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     overrides = rows.overrides_of(session, issue.id)
     pool = _pool(session, edition, issue, overrides)
     kept = {article_id for article_id, override in overrides.items() if by_hand(override)}
-    ranked = rank(stories(pool.candidates), edition.ranking, issue.window_end, kept)
+    ranked = rank(stories(pool.candidates, rows.earlier(session, issue)), edition.ranking, issue.window_end, kept)
     guesses = learned.guesses(session, edition, [story.article for story in ranked])
     layout = place(ranked, edition, overrides, guesses)
     placed = {spot.article_id for spot in layout.places}

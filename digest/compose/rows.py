@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, func, select
@@ -11,12 +12,14 @@ from sqlmodel import Session, col, func, select
 from digest.compose.building import Material
 from digest.compose.eligibility import Window
 from digest.compose.sections import standing
+from digest.compose.stories import Earlier, Told
 from digest.config.stored import edition_from_json
 from digest.config.values import Config, EditionConfig
 from digest.errors import NotFound
 from digest.models import Appearance, Article, Edition, Issue, IssueState, Override, Placement, Source, people
 
 OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
+REMEMBERED = timedelta(weeks=4)  # how long an issue's stories count as told
 MANY = 500  # values in one IN list; SQLite allows 32,766, PostgreSQL plans badly long before
 
 
@@ -93,6 +96,25 @@ def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:
         .where(Appearance.edition_id == issue.edition_id, Appearance.issue_id != issue.id)
     )
     return taken | {article: Taken(other or 0, number) for article, other, number in session.exec(appeared)}
+
+
+def earlier(session: Session, issue: Issue) -> list[Earlier]:
+    """What the edition's other issues told in the four weeks up to this one, "also covered by" ones too."""
+    query = (
+        select(Article, Appearance.issue_id, Issue.number)
+        .join(Appearance, col(Appearance.article_id) == col(Article.id))
+        .join(Issue, col(Issue.id) == col(Appearance.issue_id))
+        .where(
+            Appearance.edition_id == issue.edition_id,
+            Appearance.issue_id != issue.id,
+            col(Issue.window_end) > issue.window_end - REMEMBERED,
+            col(Issue.window_end) <= issue.window_end,
+        )
+    )
+    return [
+        Earlier(row.title, row.dek, row.url, row.published_at or row.first_seen_at, Told(other, number, row.title))
+        for row, other, number in session.exec(query)
+    ]
 
 
 def next_number(session: Session, edition_id: str) -> int:
