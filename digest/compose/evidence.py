@@ -90,7 +90,7 @@ def _spoken(line: str, text: Text) -> list[str]:
 
 def _parts(word: str) -> list[str]:
     """The word itself; where a script puts no spaces between words, each two letters that stand together."""
-    if _UNSPACED.search(word) is None:
+    if word.isascii() or _UNSPACED.search(word) is None:
         return [word]
     return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
 
@@ -134,11 +134,12 @@ def _bits(spoken: Sequence[str], known: Mapping[str, int]) -> int:
 
 
 def _dated(spoken: Sequence[str]) -> list[str]:
-    """The words beside a number: "May 12" is a month, "may win" is none."""
+    """The months beside a number: "May 12" is a month, "may win" is none."""
+    months = _months()
     return [
         word
         for place, word in enumerate(spoken)
-        if any(other.isdecimal() for other in (*spoken[max(place - 1, 0) : place], *spoken[place + 1 : place + 2]))
+        if word in months and any(other.isdecimal() for other in spoken[max(place - 1, 0) : place + 2])
     ]
 
 
