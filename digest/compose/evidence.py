@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,13 +13,19 @@ import numpy as np
 from digest.compose.common import COMMON_WORDS
 from digest.compose.words import Rows, counted, pieces, rarity, vocabulary, weighed, words
 
+SERIAL = 5  # words of a title that numbers tell apart; "7 dead after crash in Rome" is told again with other numbers
 LONGEST = 600  # characters of a text that are looked at; more changes little
-# Whose names of the days are known, by CLDR.
+# Whose names of days and months are known, by CLDR.
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "nb", "fi", "cs", "ru", "uk", "tr", "ar", "he")
 
 _SENTENCE = re.compile(r"(?<=[.!?:\"])\s+")
 _TOKEN = re.compile(r"[^\W_][\w\u2019'-]*")
 _RUN = re.compile(r"(?:[A-ZÀ-ÖØ-ÞĀ-ŽЀ-Я][\w\u2019'-]+(?:\s+(?=[A-ZÀ-ÖØ-ÞĀ-ŽЀ-Я]))?)+|\d[\d,.]*")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_URL_YEAR = re.compile(r"(?<=/)((?:19|20)\d\d)(?=[/-]\d\d?(?!\d)|[01]\d[0-3]\d(?!\d))")
+_YEARS = 62  # bits of a whole number that are sure to be there
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+_DIGITS = re.compile(r"\d+")
 _OWNER = re.compile(r"['\u2019]s?$")
 
 Numbers = np.ndarray[Any, Any]
@@ -42,24 +48,33 @@ class Evidence:
     words: Rows  # of the text, and of its address
     letters: Rows
     names: Rows  # nothing where there is a headline only: headlines capitalise what they like
+    serials: Numbers  # equal for titles that are equal but for their numbers, as "Week 3" and "Week 4"; else 0
     lengths: Numbers  # characters
     hours: Numbers  # nan where it is not known
-    days: Numbers  # a bit for every day of the week that is named
+    dates: tuple[Numbers, ...]  # a bit for every day of the week, month and year that is named
 
 
 def evidence(texts: Sequence[Text]) -> Evidence:
     """The evidence of `texts`, weighed by how rare each piece of it is among them."""
     whole = [_whole(text) for text in texts]
-    spoken = [_telling(words(line)) for line in whole]
-    addressed = [one + _telling(words("", text.url)) for one, text in zip(spoken, texts, strict=True)]
+    spoken = [_spoken(line, text) for line, text in zip(whole, texts, strict=True)]
+    addressed = [one + words("", text.url) for one, text in zip(spoken, texts, strict=True)]
     columns = vocabulary(spoken)
     return Evidence(
         words=_weighed(addressed),
         letters=_balanced(counted(spoken, columns) @ pieces(columns)),
         names=_weighed([_names(line) if text.dek else [] for line, text in zip(whole, texts, strict=True)]),
+        serials=_serials(texts),
         lengths=np.array([len(line) for line in whole], dtype=float),
         hours=np.array([np.nan if text.hour is None else text.hour for text in texts]),
-        days=np.array([_days(one) for one in spoken], dtype=np.int64),
+        dates=tuple(
+            np.array(found, dtype=np.int64)
+            for found in (
+                [_bits(one, _weekdays()) for one in spoken],
+                [_bits(_dated(one), _months()) for one in spoken],
+                [_years(line, text.url) for line, text in zip(whole, texts, strict=True)],
+            )
+        ),
     )
 
 
@@ -67,8 +82,17 @@ def _whole(text: Text) -> str:
     return f"{text.title} . {text.dek}"[:LONGEST] if text.dek else text.title[:LONGEST]
 
 
-def _telling(spoken: Sequence[str]) -> list[str]:
-    return [word for word in spoken if word not in COMMON_WORDS]
+def _spoken(line: str, text: Text) -> list[str]:
+    """The words of a text; of a headline alone those that tell something, as it has too few to outweigh the others."""
+    known = [part for word in words(line) for part in _parts(word)]
+    return known if text.dek else [word for word in known if word not in COMMON_WORDS]
+
+
+def _parts(word: str) -> list[str]:
+    """The word itself; where a script puts no spaces between words, each two letters that stand together."""
+    if word.isascii() or _UNSPACED.search(word) is None:
+        return [word]
+    return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
 
 
 def _weighed(rows: Sequence[Sequence[str]]) -> Rows:
@@ -91,21 +115,59 @@ def _names(text: str) -> list[str]:
     return runs + single
 
 
-def _days(spoken: Sequence[str]) -> int:
-    known = _weekdays()
+def _serials(texts: Sequence[Text]) -> Numbers:
+    """A number for each short title that others differ from in its digits only: a series, not one event."""
+    known: dict[str, int] = {}
+    found = []
+    for text in texts:
+        spoken = [_DIGITS.sub("0", word) for word in words(text.title)]
+        few = "0" in "".join(spoken) and len(spoken) <= SERIAL
+        found.append(known.setdefault(" ".join(spoken), len(known) + 1) if few else 0)
+    return np.array(found, dtype=np.int64)
+
+
+def _bits(spoken: Sequence[str], known: Mapping[str, int]) -> int:
     found = 0
     for word in spoken:
         found |= known.get(word, 0)
     return found
 
 
+def _dated(spoken: Sequence[str]) -> list[str]:
+    """The months beside a number: "May 12" is a month, "may win" is none."""
+    months = _months()
+    return [
+        word
+        for place, word in enumerate(spoken)
+        if word in months and any(other.isdecimal() for other in spoken[max(place - 1, 0) : place + 2])
+    ]
+
+
+def _years(text: str, url: str) -> int:
+    found = 0
+    for year in (*_YEAR.findall(text), *_URL_YEAR.findall(url)):
+        found |= 1 << int(year) % _YEARS
+    return found
+
+
 @cache
-def _weekdays() -> dict[str, int]:
+def _weekdays() -> Mapping[str, int]:
     from babel.dates import get_day_names
 
+    return _names_of(lambda language: get_day_names("wide", locale=language))
+
+
+@cache
+def _months() -> Mapping[str, int]:
+    from babel.dates import get_month_names
+
+    return _names_of(lambda language: get_month_names("wide", locale=language))
+
+
+def _names_of(names: Callable[[str], Mapping[int, str]]) -> dict[str, int]:
     found: dict[str, int] = {}
     for language in LANGUAGES:
-        for day, name in get_day_names("wide", locale=language).items():
+        for number, name in names(language).items():
             for word in words(name)[:1]:
-                found[word] = found.get(word, 0) | 1 << day
+                found[word] = found.get(word, 0) | 1 << number
     return found

@@ -1,8 +1,10 @@
 """Which texts tell the same event: how alike two of them are, and groups that hold together. Pure.
 
-Two texts are alike by words and letters, more so if they name the same; less the further apart they were published, and
-if each names days of the week and none in common; and they are alike if they are like the same others. Groups are
-made by average linkage: two are joined while their texts are alike on the whole, not for one pair's sake.
+Two texts are alike by words and letters, more so if they name the same; less the further apart they were published;
+more if they name the same month or year, and less if each names days of the week, months or years and none in common;
+and they are alike if they are like the same others. Short titles that only numbers tell apart ("Week 3", "Week 4") are
+not alike. Groups are made by average linkage: two are joined while their texts are alike on the whole, not for one
+pair's sake.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from scipy.spatial.distance import squareform
 from digest.compose.evidence import Evidence, Numbers, Text, evidence
 from digest.compose.words import Rows, words
 
-WORDS, NAMES = 0.6, 0.7  # shares: of words against letters, of named things against both
+WORDS, NAMES = 0.5, 0.7  # shares: of words against letters, of named things against both
 WEEK_H = 7 * 24
-APART_H = 36.0  # texts this much further apart are 1/e as alike
-OTHER_DAYS = 0.6
-SECOND = 0.2  # share of being like the same others
+SHORT_APART_H, LONG_APART_H = 30.0, 168.0  # texts this much further apart are 1/e as alike
+OTHER_DATES = (0.7, 0.8, 0.75)  # of those that name days of the week, months, years, and none in common
+SAME_DATES = (1.0, 1.3, 1.6)  # and of those that name one in common
+SECOND = 0.3  # share of being like the same others
 FAINT = 0.04  # what is less alike is not alike
-SHORT, LONG = 0.11, 0.25  # how alike texts of 80 and of 300 characters must be
+SHORT, LONG = 0.11, 0.3  # how alike texts of 80 and of 300 characters must be
 SHORT_TEXT, LONG_TEXT = 80, 300
 COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
@@ -92,7 +95,7 @@ def _told(texts: Sequence[Text]) -> list[list[int]]:
     if len(texts) < 2:
         return [[number] for number in range(len(texts))]
     given = evidence(texts)
-    needed = SHORT + (LONG - SHORT) * np.clip((given.lengths - SHORT_TEXT) / (LONG_TEXT - SHORT_TEXT), 0, 1)
+    needed = SHORT + (LONG - SHORT) * _length(given.lengths)
     alike = _with_others(_alike(given, _candidates(given, needed)))
     return [group for block in _blocks(alike, needed) for group in _linked(block, alike, needed)]
 
@@ -108,7 +111,7 @@ def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
         pairs = _Pairs(shared.row + start, shared.col, shared.data)
         least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
         pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
-        found.append(pairs.where(_apart(given, pairs) < -APART_H * np.log(FAINT)))
+        found.append(pairs.where(_apart(given, pairs) < -_fading(given, pairs) * np.log(FAINT)))
     columns = zip(*((one.first, one.second, one.words) for one in found), strict=True)
     return _Pairs(*map(np.concatenate, columns))
 
@@ -123,8 +126,22 @@ def _telling(rows: Rows) -> Rows:
 
 
 def _apart(given: Evidence, pairs: _Pairs) -> Numbers:
-    """Hours between the two; none where one has no time."""
-    return np.asarray(np.nan_to_num(np.abs(given.hours[pairs.first] - given.hours[pairs.second])))
+    """Hours between the two; none where one has no time, and a day less where one is a day and no more."""
+    hours = given.hours
+    apart = np.nan_to_num(np.abs(hours[pairs.first] - hours[pairs.second]))
+    day = (hours[pairs.first] % 24 == 0) | (hours[pairs.second] % 24 == 0)
+    return np.asarray(np.where(day, np.maximum(apart - 24, 0), apart))
+
+
+def _fading(given: Evidence, pairs: _Pairs) -> Numbers:
+    """Hours after which the two are 1/e as alike: the more they say, the less their time has to."""
+    long = (_length(given.lengths[pairs.first]) + _length(given.lengths[pairs.second])) / 2
+    return np.asarray(SHORT_APART_H + (LONG_APART_H - SHORT_APART_H) * long)
+
+
+def _length(characters: Numbers) -> Numbers:
+    """0 for a title, 1 for a title with its first sentences."""
+    return np.clip((characters - SHORT_TEXT) / (LONG_TEXT - SHORT_TEXT), 0, 1)
 
 
 def _alike(given: Evidence, pairs: _Pairs) -> Rows:
@@ -132,11 +149,13 @@ def _alike(given: Evidence, pairs: _Pairs) -> Rows:
     first, second = pairs.first, pairs.second
     text = WORDS * pairs.words + (1 - WORDS) * _products(_telling(given.letters), first, second)
     names = np.diff(given.names.indptr) > 0
-    named = np.sqrt(text * _products(given.names, first, second))
-    found = np.where(names[first] & names[second], (1 - NAMES) * text + NAMES * named, text)
-    found *= np.exp(-_apart(given, pairs) / APART_H)
-    days = given.days
-    found *= np.where((days[first] > 0) & (days[second] > 0) & (days[first] & days[second] == 0), OTHER_DAYS, 1.0)
+    agreed = np.sqrt(text * _products(given.names, first, second))
+    found = np.where(names[first] & names[second], (1 - NAMES) * text + NAMES * agreed, text)
+    found *= np.exp(-_apart(given, pairs) / _fading(given, pairs))
+    for named, other, same in zip(given.dates, OTHER_DATES, SAME_DATES, strict=True):
+        both = (named[first] > 0) & (named[second] > 0)
+        found *= np.where(both, np.where(named[first] & named[second] > 0, same, other), 1.0)
+    found[(given.serials[first] > 0) & (given.serials[first] == given.serials[second])] = 0.0
     near = found >= FAINT
     count = len(given.lengths)
     upper = sparse.coo_matrix((found[near], (first[near], second[near])), (count, count))

@@ -22,7 +22,7 @@ from digest.models import NO_ROOM, Appearance, Article, Edition, Issue, IssueSta
 
 OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
 GONE_OUT = (IssueState.FROZEN, IssueState.SENDING, IssueState.SENT)
-REMEMBERED = timedelta(days=28)  # how long a story counts as told
+REMEMBERED = timedelta(weeks=4)  # how long an issue's stories count as told
 MANY = 500  # values in one IN list; SQLite allows 32,766, PostgreSQL plans badly long before
 
 
@@ -151,27 +151,21 @@ def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:
 
 
 def earlier(session: Session, issue: Issue) -> list[Earlier]:
-    """The articles that the edition's issues of the four weeks before this one told."""
-    told = (
-        select(Article, Issue.id, Issue.number)
+    """What the edition's other issues told in the four weeks up to this one, "also covered by" ones too."""
+    query = (
+        select(Article, Appearance.issue_id, Issue.number)
         .join(Appearance, col(Appearance.article_id) == col(Article.id))
         .join(Issue, col(Issue.id) == col(Appearance.issue_id))
         .where(
             Appearance.edition_id == issue.edition_id,
             Appearance.issue_id != issue.id,
-            col(Issue.window_end) >= issue.window_end - REMEMBERED,
+            col(Issue.window_end) > issue.window_end - REMEMBERED,
+            col(Issue.window_end) <= issue.window_end,
         )
-        .order_by(col(Article.canonical_url))
     )
     return [
-        Earlier(
-            article.title,
-            article.dek,
-            article.url,
-            article.published_at or article.first_seen_at,
-            Told(other or 0, number, article.title),
-        )
-        for article, other, number in session.exec(told)
+        Earlier(row.title, row.dek, row.url, row.published_at or row.first_seen_at, Told(other, number, row.title))
+        for row, other, number in session.exec(query)
     ]
 
 
