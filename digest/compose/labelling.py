@@ -16,7 +16,7 @@ def inspect_sections(name: str, raw: bytes) -> dict[str, Any]:
     A line is a JSON object `{"id","title","summary","url","section"}`; all but `id` and `title` may be missing.
     """
     read, problems = jsonlines.read(name, raw, _TEXTS)
-    rows = {id_: Example(row["title"], row["summary"], row["url"], row["section"]) for id_, row in read.items()}
+    rows = {str(id_): Example(row["title"], row["summary"], row["url"], row["section"]) for id_, row in read.items()}
     past = [row for row in rows.values() if row.section]
     new = {id_: row for id_, row in rows.items() if not row.section}
     model = learn(past, list(new.values()))
