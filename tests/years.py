@@ -19,7 +19,7 @@ from digest import db
 from digest.compose import issues
 from digest.compose.run import Composed
 from digest.config.values import SectionConfig, SectionMatch
-from digest.gather import decide, storing
+from digest.gather import decide, standing, storing
 from digest.gather.entries import Byline, Entry, Feed
 from digest.gather.outcomes import Failed, Fetched, Outcome
 from digest.gather.urls import canonical_url
@@ -141,12 +141,12 @@ class Years:
         with db.writing(self.world.engine) as session:
             source = session.get_one(Source, outlet.name)
             before = storing.standing(source)
-            if not decide.may_ask(before, self.world.now, force=False):
+            if not standing.may_ask(before, self.world.now, force=False):
                 return
             outcome, feed = outlet.outcome(self.world.now)
-            self._store(session, source, decide.after(before, outcome, feed, self.world.now), feed)
+            self._store(session, source, standing.after(before, outcome, feed, self.world.now), feed)
 
-    def _store(self, session: Session, source: Source, after: decide.Standing, feed: Feed | None) -> None:
+    def _store(self, session: Session, source: Source, after: standing.Standing, feed: Feed | None) -> None:
         session.expunge(source)  # as it was before the look
         storing.store_standing(session, source.id, after)
         if feed is not None:

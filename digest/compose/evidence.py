@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from digest.compose.common import COMMON_WORDS
-from digest.compose.words import Rows, counted, pieces, rarity, vocabulary, weighed, words
+from digest.compose.words import Rows, counted, pieces, rarity, telling, vocabulary, weighed, words
 
 SERIAL = 5  # words of a title that numbers tell apart; "7 dead after crash in Rome" is told again with other numbers
+COMMON = 200  # texts, or a tenth of all: what more have tells nothing
+OUTWEIGHING = 300  # characters of a text that has words enough
 LONGEST = 600  # characters of a text that are looked at; more changes little
 # Whose names of days and months are known, by CLDR.
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "nb", "fi", "cs", "ru", "uk", "tr", "ar", "he")
@@ -45,8 +47,8 @@ class Text:
 class Evidence:
     """One row for each text; rows of length 1 (or 0), so that a product of two is how alike they are."""
 
-    words: Rows  # of the text, and of its address
-    letters: Rows
+    words: Rows  # of the text, and of its address; without those that a tenth of the texts have: they tell nothing
+    letters: Rows  # likewise
     names: Rows  # nothing where there is a headline only: headlines capitalise what they like
     serials: Numbers  # equal for titles that are equal but for their numbers, as "Week 3" and "Week 4"; else 0
     lengths: Numbers  # characters
@@ -57,12 +59,13 @@ class Evidence:
 def evidence(texts: Sequence[Text]) -> Evidence:
     """The evidence of `texts`, weighed by how rare each piece of it is among them."""
     whole = [_whole(text) for text in texts]
-    spoken = [_spoken(line, text) for line, text in zip(whole, texts, strict=True)]
+    spoken = [_spoken(line) for line in whole]
     addressed = [one + words("", text.url) for one, text in zip(spoken, texts, strict=True)]
     columns = vocabulary(spoken)
+    common = max(COMMON, len(texts) // 10)
     return Evidence(
-        words=_weighed(addressed),
-        letters=_balanced(counted(spoken, columns) @ pieces(columns)),
+        words=telling(_weighed(addressed), common),
+        letters=telling(_balanced((counted(spoken, columns) @ pieces(columns)).astype(np.float32)), common),
         names=_weighed([_names(line) if text.dek else [] for line, text in zip(whole, texts, strict=True)]),
         serials=_serials(texts),
         lengths=np.array([len(line) for line in whole], dtype=float),
@@ -82,10 +85,10 @@ def _whole(text: Text) -> str:
     return f"{text.title} . {text.dek}"[:LONGEST] if text.dek else text.title[:LONGEST]
 
 
-def _spoken(line: str, text: Text) -> list[str]:
-    """The words of a text; of a headline alone those that tell something, as it has too few to outweigh the others."""
-    known = [part for word in words(line) for part in _parts(word)]
-    return known if text.dek else [word for word in known if word not in COMMON_WORDS]
+def _spoken(line: str) -> list[str]:
+    """The words of a text; of a short one those that tell something, as it has too few to outweigh the others."""
+    known = words(line) if line.isascii() else [part for word in words(line) for part in _parts(word)]
+    return known if len(line) >= OUTWEIGHING else [word for word in known if word not in COMMON_WORDS]
 
 
 def _parts(word: str) -> list[str]:
@@ -120,7 +123,8 @@ def _serials(texts: Sequence[Text]) -> Numbers:
     known: dict[str, int] = {}
     found = []
     for text in texts:
-        spoken = [_DIGITS.sub("0", word) for word in words(text.title)]
+        numbered = _DIGITS.search(text.title) is not None
+        spoken = [_DIGITS.sub("0", word) for word in words(text.title)] if numbered else []
         few = "0" in "".join(spoken) and len(spoken) <= SERIAL
         found.append(known.setdefault(" ".join(spoken), len(known) + 1) if few else 0)
     return np.array(found, dtype=np.int64)
@@ -128,14 +132,16 @@ def _serials(texts: Sequence[Text]) -> Numbers:
 
 def _bits(spoken: Sequence[str], known: Mapping[str, int]) -> int:
     found = 0
-    for word in spoken:
-        found |= known.get(word, 0)
+    for word in known.keys() & set(spoken):
+        found |= known[word]
     return found
 
 
 def _dated(spoken: Sequence[str]) -> list[str]:
     """The months beside a number: "May 12" is a month, "may win" is none."""
     months = _months()
+    if months.keys().isdisjoint(spoken):
+        return []
     return [
         word
         for place, word in enumerate(spoken)
