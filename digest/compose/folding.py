@@ -7,5 +7,7 @@ import unicodedata
 
 def folded(text: str) -> str:
     """`text` without letters' case, compatibility forms and needless space: "ﬁne  ART" is "fine art"."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    if text.isascii():  # which has no other forms
+        return " ".join(text.lower().split())
+    plain = unicodedata.normalize("NFKC", text)
     return " ".join(unicodedata.normalize("NFKC", plain.casefold()).split())

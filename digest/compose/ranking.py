@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -46,7 +46,7 @@ class Scored:
 
     def plain(self) -> list[dict[str, Any]]:
         """The reasons as plain data, as `Placement.reasons` keeps them."""
-        return [asdict(reason) for reason in self.reasons]
+        return [{"factor": one.factor, "value": one.value, "share": one.share} for one in self.reasons]
 
     def times(self, factor: str, value: float) -> Scored:
         """The score with one more factor, whose share is what it changed."""

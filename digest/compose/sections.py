@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -57,22 +58,25 @@ def _takes_the_rest(section: SectionConfig) -> bool:
 
 def fits(article: Candidate, rule: SectionMatch) -> bool:
     """Whether every key of the rule that is given has a value that fits; a rule without keys fits nothing."""
-    given = [
-        (rule.source, _any(rule.source, [article.source])),
-        (rule.section, _any(rule.section, [article.section])),
-        (rule.category, _any(rule.category, article.categories)),
-        (rule.kind, _any(rule.kind, [article.kind])),
-        (rule.kicker, _any(map(_barred, rule.kicker), _kickers(article))),
-        (rule.author, _any(rule.author, article.authors)),
-        (rule.keyword, _words(rule.keyword, f"{article.title}\n{article.dek}")),
-        (rule.path, _path(article.link).startswith(tuple(map(folded, rule.path)))),
-    ]
-    asked = [fit for values, fit in given if values]
-    return bool(asked) and all(asked)
+    return rule != SectionMatch() and (  # the cheap ones first: what one key refuses, the others need not look at
+        (not rule.source or _any(rule.source, [article.source]))
+        and (not rule.section or _any(rule.section, [article.section]))
+        and (not rule.category or _any(rule.category, article.categories))
+        and (not rule.kind or _any(rule.kind, [article.kind]))
+        and (not rule.kicker or _any(tuple(map(_barred, rule.kicker)), _kickers(article)))
+        and (not rule.author or _any(rule.author, article.authors))
+        and (not rule.path or _path(article.link).startswith(tuple(map(folded, rule.path))))
+        and (not rule.keyword or _words(rule.keyword, f"{article.title}\n{article.dek}"))
+    )
 
 
-def _any(wanted: Iterable[str], present: Iterable[str]) -> bool:
-    return not set(map(folded, wanted)).isdisjoint(map(folded, present))
+def _any(wanted: tuple[str, ...], present: Iterable[str]) -> bool:
+    return not _folded(wanted).isdisjoint(map(folded, present))
+
+
+@lru_cache(maxsize=256)  # the same few rules for every article
+def _folded(wanted: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(folded, wanted))
 
 
 def _kickers(article: Candidate) -> Iterable[str]:
@@ -84,9 +88,14 @@ def _barred(kicker: str) -> str:
     return " | ".join(half.strip() for half in kicker.split("|"))
 
 
-def _words(keywords: Iterable[str], text: str) -> bool:
+def _words(keywords: tuple[str, ...], text: str) -> bool:
     read = folded(text)
-    return any(re.search(_pattern(folded(keyword)), read) for keyword in keywords)
+    return any(pattern.search(read) for pattern in _patterns(keywords))
+
+
+@lru_cache(maxsize=256)
+def _patterns(keywords: tuple[str, ...]) -> list[re.Pattern[str]]:
+    return [re.compile(_pattern(folded(keyword))) for keyword in keywords]
 
 
 def _pattern(keyword: str) -> str:
