@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -50,7 +51,7 @@ def counted(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> Rows:
 
 def _counts(rows: Sequence[Sequence[int]], width: int) -> Rows:
     starts = np.cumsum([0, *map(len, rows)])
-    flat = np.fromiter((column for row in rows for column in row), np.int32, int(starts[-1]))
+    flat = np.fromiter(chain.from_iterable(rows), np.int32, int(starts[-1]))
     found = sparse.csr_matrix((np.ones(len(flat)), flat, starts), (len(rows), width))
     found.sum_duplicates()  # and sorts each row
     return found
