@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from digest.compose.common import COMMON_WORDS
-from digest.compose.words import Rows, counted, pieces, rarity, telling, vocabulary, weighed, words
+from digest.compose.words import Rows, counted, pieces, rarity, vocabulary, weighed, words
 
 SERIAL = 5  # words of a title that numbers tell apart; "7 dead after crash in Rome" is told again with other numbers
-COMMON = 200  # texts, or a tenth of all: what more have tells nothing
 OUTWEIGHING = 300  # characters of a text that has words enough
 LONGEST = 600  # characters of a text that are looked at; more changes little
 # Whose names of days and months are known, by CLDR.
@@ -28,6 +28,7 @@ _URL_YEAR = re.compile(r"(?<=/)((?:19|20)\d\d)(?=[/-]\d\d?(?!\d)|[01]\d[0-3]\d(?
 _YEARS = 62  # bits of a whole number that are sure to be there
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _DIGITS = re.compile(r"\d+")
+_ROWS = 1_000  # texts whose pieces are held at once, beside those that are wanted
 _OWNER = re.compile(r"['\u2019]s?$")
 
 Numbers = np.ndarray[Any, Any]
@@ -42,13 +43,18 @@ class Text:
     url: str = ""
     hour: float | None = None  # when it was published, in hours since whenever
 
+    @cached_property
+    def spoken(self) -> list[str]:
+        """The words of its title."""
+        return words(self.title)
+
 
 @dataclass(frozen=True)
 class Evidence:
     """One row for each text; rows of length 1 (or 0), so that a product of two is how alike they are."""
 
-    words: Rows  # of the text, and of its address; without those that a tenth of the texts have: they tell nothing
-    letters: Rows  # likewise
+    words: Rows  # of the text, and of its address
+    letters: Letters
     names: Rows  # nothing where there is a headline only: headlines capitalise what they like
     serials: Numbers  # equal for titles that are equal but for their numbers, as "Week 3" and "Week 4"; else 0
     lengths: Numbers  # characters
@@ -56,16 +62,38 @@ class Evidence:
     dates: tuple[Numbers, ...]  # a bit for every day of the week, month and year that is named
 
 
+@dataclass(frozen=True)
+class Letters:
+    """The pieces of each text's words: of all texts at once they would be most of the memory that stories take."""
+
+    spoken: Rows  # texts by words
+    pieces: Rows  # words by pieces
+
+    def of(self, wanted: Numbers, common: int) -> Rows:
+        """The rows with the numbers `wanted`, without the pieces that more than `common` texts have."""
+        count, width = self.spoken.shape[0], self.pieces.shape[1]
+        seen = np.zeros(width, dtype=np.int64)
+        for start in range(0, count, _ROWS):
+            seen += np.bincount((self.spoken[start : start + _ROWS] @ self.pieces).indices, minlength=width)
+        rare = np.log((1 + count) / (1 + seen)) + 1
+        telling = sparse.diags((seen <= common).astype(float), format="csr")
+        found = [sparse.csr_matrix((0, width))]
+        for start in range(0, len(wanted), _ROWS):
+            found.append(weighed(self.spoken[wanted[start : start + _ROWS]] @ self.pieces, rare) @ telling)
+            found[-1].eliminate_zeros()
+            found[-1].sort_indices()
+        return sparse.vstack(found, format="csr")
+
+
 def evidence(texts: Sequence[Text]) -> Evidence:
     """The evidence of `texts`, weighed by how rare each piece of it is among them."""
     whole = [_whole(text) for text in texts]
-    spoken = [_spoken(line) for line in whole]
+    spoken = [_spoken(line, text) for line, text in zip(whole, texts, strict=True)]
     addressed = [one + words("", text.url) for one, text in zip(spoken, texts, strict=True)]
     columns = vocabulary(spoken)
-    common = max(COMMON, len(texts) // 10)
     return Evidence(
-        words=telling(_weighed(addressed), common),
-        letters=telling(_balanced((counted(spoken, columns) @ pieces(columns)).astype(np.float32)), common),
+        words=_weighed(addressed),
+        letters=Letters(counted(spoken, columns), pieces(columns)),
         names=_weighed([_names(line) if text.dek else [] for line, text in zip(whole, texts, strict=True)]),
         serials=_serials(texts),
         lengths=np.array([len(line) for line in whole], dtype=float),
@@ -85,9 +113,12 @@ def _whole(text: Text) -> str:
     return f"{text.title} . {text.dek}"[:LONGEST] if text.dek else text.title[:LONGEST]
 
 
-def _spoken(line: str) -> list[str]:
+def _spoken(line: str, text: Text) -> list[str]:
     """The words of a text; of a short one those that tell something, as it has too few to outweigh the others."""
-    known = words(line) if line.isascii() else [part for word in words(line) for part in _parts(word)]
+    own = len(text.title) + 3  # what stands before the dek in the whole line
+    known = [*text.spoken, *words(line[own:])] if own < LONGEST else words(line)
+    if not line.isascii():
+        known = [part for word in known for part in _parts(word)]
     return known if len(line) >= OUTWEIGHING else [word for word in known if word not in COMMON_WORDS]
 
 
@@ -123,16 +154,15 @@ def _serials(texts: Sequence[Text]) -> Numbers:
     known: dict[str, int] = {}
     found = []
     for text in texts:
-        numbered = _DIGITS.search(text.title) is not None
-        spoken = [_DIGITS.sub("0", word) for word in words(text.title)] if numbered else []
-        few = "0" in "".join(spoken) and len(spoken) <= SERIAL
+        few = len(text.spoken) <= SERIAL and _DIGITS.search(" ".join(text.spoken)) is not None
+        spoken = [_DIGITS.sub("0", word) for word in text.spoken] if few else []
         found.append(known.setdefault(" ".join(spoken), len(known) + 1) if few else 0)
     return np.array(found, dtype=np.int64)
 
 
 def _bits(spoken: Sequence[str], known: Mapping[str, int]) -> int:
     found = 0
-    for word in known.keys() & set(spoken):
+    for word in known.keys() & spoken:
         found |= known[word]
     return found
 

@@ -21,7 +21,7 @@ from digest.compose.sections import settled_by, standing
 from digest.compose.stories import Told, stories
 from digest.config.values import Config, EditionConfig
 from digest.links import Links
-from digest.models import Cause, Issue, Override, Placement, SectionBy, table
+from digest.models import Article, Cause, Issue, Override, Placement, SectionBy, table
 
 if TYPE_CHECKING:
     from digest.compose.learning import Guess
@@ -34,6 +34,7 @@ class Laid:
     content: IssueContent
     placed: int
     problems: tuple[str, ...]
+    articles: Mapping[int, Article]  # all that it looked at, by id
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class _Pool:
     refused: Mapping[int, Refused]
     seen: Mapping[int, datetime]  # when an article became available
     rolled: Mapping[int, str]  # where what is rolled over comes from, a sentence
+    articles: Mapping[int, Article]
 
 
 def lay(session: Session, config: Config, links: Links, edition: EditionConfig, issue: Issue) -> Laid:
@@ -69,7 +71,7 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     session.add(issue)
     session.flush()
     wrong = [problem] if problem and layout.places and not issue.subject_override else []
-    return Laid(content, len(layout.places), (*wrong, *layout.problems))
+    return Laid(content, len(layout.places), (*wrong, *layout.problems), pool.articles)
 
 
 def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Mapping[int, Override]) -> _Pool:
@@ -91,7 +93,8 @@ def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Map
             candidates.append(candidate(article, source))
         else:
             refused[id_] = reason
-    return _Pool(tuple(candidates), refused, seen, rolled)
+    articles = {id_: article for id_, (article, _) in both.items()}
+    return _Pool(tuple(candidates), refused, seen, rolled, articles)
 
 
 def _rolled(rolling: rows.Rolling) -> str:

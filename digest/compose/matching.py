@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
 from digest.compose.evidence import Evidence, Numbers, Text, evidence
-from digest.compose.words import Rows, words
+from digest.compose.words import Rows
 
 WORDS, NAMES = 0.5, 0.7  # shares: of words against letters, of named things against both
 WEEK_H = 7 * 24
@@ -31,9 +31,10 @@ SECOND = 0.3  # share of being like the same others
 FAINT = 0.04  # what is less alike is not alike
 SHORT, LONG = 0.11, 0.3  # how alike texts of 80 and of 300 characters must be
 SHORT_TEXT, LONG_TEXT = 80, 300
+COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
-_CHUNK = 4_000
+_CHUNK = 20_000
 _ROWS = 500
 
 
@@ -67,7 +68,7 @@ def named_alike(texts: Sequence[Text]) -> list[list[int]]:
     """
     by_title: dict[str, list[int]] = {}
     for number, text in enumerate(texts):
-        by_title.setdefault(" ".join(words(text.title)) or f"{number}", []).append(number)
+        by_title.setdefault(" ".join(text.spoken) or f"{number}", []).append(number)
     return [group for same in by_title.values() for group in _weeks(texts, same)]
 
 
@@ -101,17 +102,27 @@ def _told(texts: Sequence[Text]) -> list[list[int]]:
 
 def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
     """Pairs that share enough words, none of them common, and were published near each other."""
-    count = given.words.shape[0]
-    other = given.words.T.tocsr()
+    telling = _telling(given.words)
+    count = telling.shape[0]
+    other = telling.T.tocsc()
     found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))]
     for start in range(0, count, _ROWS):  # in pieces: all products at once would not fit
-        shared = (given.words[start : start + _ROWS] @ other).tocoo()
+        shared = (telling[start : start + _ROWS] @ other).tocoo()
         pairs = _Pairs(shared.row + start, shared.col, shared.data)
         least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
         pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
         found.append(pairs.where(_apart(given, pairs) < -_fading(given, pairs) * np.log(FAINT)))
     columns = zip(*((one.first, one.second, one.words) for one in found), strict=True)
     return _Pairs(*map(np.concatenate, columns))
+
+
+def _telling(rows: Rows) -> Rows:
+    """The rows without the terms that a tenth of them have: those bring nobody together."""
+    seen = np.bincount(rows.indices, minlength=rows.shape[1])
+    kept = seen[rows.indices] <= _common(rows.shape[0])
+    found = sparse.csr_matrix((np.where(kept, rows.data, 0.0), rows.indices, rows.indptr), rows.shape, copy=True)
+    found.eliminate_zeros()
+    return found
 
 
 def _apart(given: Evidence, pairs: _Pairs) -> Numbers:
@@ -136,7 +147,7 @@ def _length(characters: Numbers) -> Numbers:
 def _alike(given: Evidence, pairs: _Pairs) -> Rows:
     """How alike the texts of each pair are, as a symmetric matrix with ones along its diagonal."""
     first, second = pairs.first, pairs.second
-    text = WORDS * pairs.words + (1 - WORDS) * _products(given.letters, first, second)
+    text = WORDS * pairs.words + (1 - WORDS) * _spelled(given, first, second)
     names = np.diff(given.names.indptr) > 0
     agreed = np.sqrt(text * _products(given.names, first, second))
     found = np.where(names[first] & names[second], (1 - NAMES) * text + NAMES * agreed, text)
@@ -149,6 +160,18 @@ def _alike(given: Evidence, pairs: _Pairs) -> Rows:
     count = len(given.lengths)
     upper = sparse.coo_matrix((found[near], (first[near], second[near])), (count, count))
     return sparse.csr_matrix(upper + upper.T + sparse.identity(count))
+
+
+def _spelled(given: Evidence, first: Numbers, second: Numbers) -> Numbers:
+    """How alike the letters of each pair are."""
+    wanted = np.unique(np.concatenate([first, second]))
+    rows = given.letters.of(wanted, _common(len(given.lengths)))
+    return _products(rows, np.searchsorted(wanted, first), np.searchsorted(wanted, second))
+
+
+def _common(count: int) -> int:
+    """Of `count` texts, how many may have a term that still tells something."""
+    return max(COMMON, count // 10)
 
 
 def _products(rows: Rows, first: Numbers, second: Numbers) -> Numbers:

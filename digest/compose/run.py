@@ -94,7 +94,7 @@ def amend(
         issue = rows.issue_of(session, issue_id)
         laid = lay(session, config, links, edition, issue)
         problems = (*laid.problems, *rows.remarks(session))
-        return Composed(issue, laid.content, *_stored(session, issue), problems, _thin(edition, laid))
+        return Composed(issue, laid.content, *_stored(session, issue, laid.articles), problems, _thin(edition, laid))
 
 
 def approve(
@@ -226,19 +226,22 @@ def _decided(session: Session, edition: EditionConfig, issue: Issue, laid: Laid,
     assert issue.id is not None
     thin = _thin(edition, laid)
     if thin is not None and issue.due_at is not None and now < issue.due_at:  # more may come until then
-        return Composed(issue, laid.content, *_stored(session, issue), (*laid.problems, thin))
+        return Composed(issue, laid.content, *_stored(session, issue, laid.articles), (*laid.problems, thin))
     if thin is None or edition.if_thin == "ask" or issue.state != IssueState.DRAFT:
-        return Composed(issue, laid.content, *_stored(session, issue), laid.problems, thin)
+        return Composed(issue, laid.content, *_stored(session, issue, laid.articles), laid.problems, thin)
     issue.rolled_over = edition.if_thin == "roll over"
     session.add(issue)
     session.flush()
     then = " What there is goes into the next issue." if issue.rolled_over else ""
     issue = issues.move(session, issue.id, IssueState.SKIPPED, now, thin + then)
-    return Composed(issue, None, *_stored(session, issue), laid.problems)
+    return Composed(issue, None, *_stored(session, issue, laid.articles), laid.problems)
 
 
-def _stored(session: Session, issue: Issue) -> tuple[tuple[Placement, ...], Mapping[int, Article], Mapping[str, str]]:
+def _stored(
+    session: Session, issue: Issue, known: Mapping[int, Article] | None = None
+) -> tuple[tuple[Placement, ...], Mapping[int, Article], Mapping[str, str]]:
+    """The issue's placements, articles and titles of sections; articles that are `known` are not read again."""
     found = session.exec(select(Placement).where(col(Placement.issue_id) == issue.id)).all()
     order = sorted(found, key=lambda row: (row.left_out is not None, row.position, -row.score, row.article_id))
-    articles = rows.articles_of(session, [row.article_id for row in order])
+    articles = rows.articles_of(session, [row.article_id for row in order]) if known is None else known
     return tuple(order), articles, rows.section_titles(session, issue.edition_id)

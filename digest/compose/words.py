@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -50,8 +51,8 @@ def counted(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> Rows:
 
 def _counts(rows: Sequence[Sequence[int]], width: int) -> Rows:
     starts = np.cumsum([0, *map(len, rows)])
-    flat = np.fromiter((column for row in rows for column in row), np.int32, int(starts[-1]))
-    found = sparse.csr_matrix((np.ones(len(flat)), flat, starts.astype(np.int32)), (len(rows), width))
+    flat = np.fromiter(chain.from_iterable(rows), np.int32, int(starts[-1]))
+    found = sparse.csr_matrix((np.ones(len(flat)), flat, starts), (len(rows), width))
     found.sum_duplicates()  # and sorts each row
     return found
 
@@ -64,28 +65,21 @@ def rarity(counts: Rows) -> Numbers:
 
 def weighed(counts: Rows, rare: Numbers) -> Rows:
     """The rows with repeats damped, each column times its rarity, and every row of length 1 (or 0)."""
-    values = (1 + np.log(counts.data)) * rare[counts.indices].astype(counts.dtype, copy=False)
-    found = sparse.csr_matrix((values, counts.indices, counts.indptr), counts.shape)
-    lengths = np.sqrt(_squares(found))
-    lengths[lengths == 0] = 1
-    found.data /= np.repeat(lengths.astype(counts.dtype), np.diff(counts.indptr))
-    return found
+    values = (1 + np.log(counts.data)) * rare[counts.indices]
+    lengths = np.sqrt(np.bincount(_row_of(counts), values**2, minlength=counts.shape[0]))
+    return sparse.csr_matrix((values / lengths[_row_of(counts)], counts.indices, counts.indptr), counts.shape)
 
 
-def _squares(rows: Rows) -> Numbers:
-    """The sum of each row's squares."""
-    filled = np.flatnonzero(np.diff(rows.indptr))
-    found = np.zeros(rows.shape[0])
-    if len(filled):
-        found[filled] = np.add.reduceat(rows.data**2, rows.indptr[filled], dtype=np.float64)
-    return found
+def _row_of(rows: Rows) -> Any:
+    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
 
 
 def pieces(columns: Mapping[str, int]) -> Rows:
     """How often each word has each piece of its own, three to five letters long with its ends."""
     known: dict[str, int] = {}
-    found = [[known.setdefault(piece, len(known)) for piece in _pieces(f" {word} ")] for word in columns]
-    return _counts(found, len(known))
+    return _counts(
+        [[known.setdefault(piece, len(known)) for piece in _pieces(f" {word} ")] for word in columns], len(known)
+    )
 
 
 def letters(columns: Mapping[str, int]) -> Rows:
@@ -97,14 +91,6 @@ def letters(columns: Mapping[str, int]) -> Rows:
     counts.data[:] = 1.0
     counts = counts[:, np.bincount(counts.indices, minlength=counts.shape[1]) > 1]
     return weighed(counts, rarity(counts))
-
-
-def telling(rows: Rows, common: int) -> Rows:
-    """The rows without the columns that more than `common` of them have."""
-    seen = np.bincount(rows.indices, minlength=rows.shape[1])
-    kept = seen[rows.indices] <= common
-    starts = np.concatenate(([0], np.cumsum(kept)))[rows.indptr].astype(np.int32)
-    return sparse.csr_matrix((rows.data[kept], rows.indices[kept], starts), rows.shape)
 
 
 def _pieces(whole: str) -> list[str]:
