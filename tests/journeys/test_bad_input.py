@@ -149,8 +149,8 @@ HOSTILE = {
     "end of the MJML text": "Ends </mj-text><script>alert(1)</script><mj-text>",
     "encoded word with CRLF": "=?utf-8?q?a=0D=0ABcc:_evil@example.com?=",
     "marker of a blank": "Reader bdeadbeefxunsubscribex bdeadbeefxnamex",
-    "raw CR and LF": "Line\r\nBcc: trudy@third.test\r\n\r\nbody",
-    "separators of Unicode": "Para\u2028Cc: mallory@victim.test\u2029\x85stop",
+    "raw CR and LF": "Line\r\nBcc: evil@example.com\r\n\r\nbody",
+    "separators of Unicode": "Para\u2028Bcc: evil@example.com\u2029\x85end",
     "NUL": "No\x00thing",
     "a megabyte": "M" * 1_000_000,
     "right to left override": "abc\u202egpj.exe",
@@ -159,8 +159,8 @@ HOSTILE = {
 # As they are shown: characters that are no letters, or turn the text around, are gone.
 SHOWN = {
     **HOSTILE,
-    "raw CR and LF": "Line Bcc: trudy@third.test body",
-    "separators of Unicode": "Para Cc: mallory@victim.test stop",
+    "raw CR and LF": "Line Bcc: evil@example.com body",
+    "separators of Unicode": "Para Bcc: evil@example.com end",
     "NUL": "Nothing",
     "a megabyte": "M" * 50,
     "right to left override": "abcgpj.exe",
@@ -238,6 +238,8 @@ def test_hostile_titles_arrive_inert(tmp_path: Path) -> None:
         desk.people(PEOPLE[:1])
         assert desk.json("gather")["articles_new"] == len(HOSTILE)
         desk.json("issues", "compose", "weekly")
+        for article in desk.json("articles", "list")["articles"]:  # some would be one story
+            desk("issues", "pin", str(article["id"]))
         lead_with(desk, "template expression")
         desk("issues", "test", "editor@example.org")
         lead_with(desk, "encoded word with CRLF")
