@@ -34,7 +34,7 @@ SHORT_TEXT, LONG_TEXT = 80, 300
 COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
-_CHUNK = 20_000
+_CHUNK = 2_000  # pairs whose rows are held at once
 _ROWS = 100
 
 
