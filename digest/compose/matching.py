@@ -34,8 +34,8 @@ SHORT_TEXT, LONG_TEXT = 80, 300
 COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
-_CHUNK = 20_000
-_ROWS = 500
+_CHUNK = 2_000  # pairs whose rows are held at once
+_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
     found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))]
     for start in range(0, count, _ROWS):  # in pieces: all products at once would not fit
         shared = (telling[start : start + _ROWS] @ other).tocoo()
-        pairs = _Pairs(shared.row + start, shared.col, shared.data)
+        some = shared.data >= NEAR * needed.min()  # most are not, and need no closer look
+        pairs = _Pairs(shared.row[some] + start, shared.col[some], shared.data[some])
         least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
         pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
         found.append(pairs.where(_apart(given, pairs) < -_fading(given, pairs) * np.log(FAINT)))
