@@ -238,7 +238,12 @@ def test_hostile_titles_arrive_inert(tmp_path: Path) -> None:
         desk.people(PEOPLE[:1])
         assert desk.json("gather")["articles_new"] == len(HOSTILE)
         desk.json("issues", "compose", "weekly")
-        for kind in ("separators of Unicode", "attributes"):  # told with others, as one story
+        for kind in (
+            "end of the MJML text",
+            "attributes",
+            "raw CR and LF",
+            "separators of Unicode",
+        ):  # told as two stories
             desk("issues", "pin", f"https://paper.example/{list(HOSTILE).index(kind)}")
         lead_with(desk, "template expression")
         desk("issues", "test", "editor@example.org")
