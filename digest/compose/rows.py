@@ -151,7 +151,10 @@ def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:
 
 
 def earlier(session: Session, issue: Issue) -> list[Earlier]:
-    """What the edition's other issues told in the four weeks up to this one, "also covered by" ones too."""
+    """What the edition's other issues told in the four weeks up to this one, "also covered by" ones too.
+
+    These are told of under the title that the issue had for their story.
+    """
     query = (
         select(Article, Appearance.issue_id, Issue.number)
         .join(Appearance, col(Appearance.article_id) == col(Article.id))
@@ -163,10 +166,27 @@ def earlier(session: Session, issue: Issue) -> list[Earlier]:
             col(Issue.window_end) <= issue.window_end,
         )
     )
+    found = session.exec(query).all()
+    led_by = _led_by(session, {other for _, other, _ in found})
+    titles = {row.id: row.title for row, _, _ in found}
     return [
-        Earlier(row.title, row.dek, row.url, row.published_at or row.first_seen_at, Told(other, number, row.title))
-        for row, other, number in session.exec(query)
+        Earlier(
+            row.title,
+            row.dek,
+            row.url,
+            row.published_at or row.first_seen_at,
+            Told(other, number, titles.get(led_by.get((other, row.id or 0)), row.title)),
+        )
+        for row, other, number in found
     ]
+
+
+def _led_by(session: Session, issues: Collection[int]) -> dict[tuple[int, int], int]:
+    """By issue and "also covered by" article: the article that stood in the issue for their story."""
+    query = select(Placement.issue_id, Placement.article_id, Placement.also).where(
+        col(Placement.issue_id).in_(issues), col(Placement.left_out).is_(None)
+    )
+    return {(issue, int(one["id"])): article for issue, article, also in session.exec(query) for one in also}
 
 
 def next_number(session: Session, edition_id: str) -> int:
