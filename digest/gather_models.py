@@ -135,7 +135,7 @@ class PageLook(SQLModel, table=True):
 
     canonical_url: str = Field(primary_key=True)
     looked_at: datetime = Field(sa_type=UtcDateTime)
-    outcome: str  # "read", "refused by robots.txt", or what went wrong
+    outcome: str  # "read", "refused by robots.txt", "robots.txt was not reached", or what went wrong
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     filled: list[str] = Field(default_factory=list, sa_type=JSON)  # columns of the article that were empty
     tries: int = 0

@@ -141,6 +141,54 @@ def test_robots_are_obeyed_and_asked_once_a_day(engine: Engine, server: FeedServ
     assert len(server.asked("/robots.txt")) == 1
 
 
+def test_robots_that_are_not_reached_refuse_for_an_hour_only(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.answer("a.test", "/robots.txt", 503)
+    server.page("a.test", "/f", feed(server, "1", "2"))
+    server.page("a.test", "/1", page())
+    server.page("a.test", "/2", page("Piece 2"))
+    now = NOW
+    for hours in range(5):  # of trouble: more often than a page itself is tried
+        now = NOW + timedelta(hours=hours)
+        assert (run(engine, server, now).pages.refused, len(server.asked("/robots.txt"))) == (2, hours + 1)
+    assert {(look.outcome, look.tries) for look in looks(engine)} == {("robots.txt was not reached", 0)}
+    server.page("a.test", "/robots.txt", b"User-agent: *\nDisallow: /2\n")
+    report = run(engine, server, now + timedelta(minutes=59))
+    assert (report.pages.read, report.pages.refused) == (0, 0)
+    report = run(engine, server, now + timedelta(hours=1))
+    assert (report.pages.read, report.pages.refused) == (1, 1)
+    assert run(engine, server, now + timedelta(days=2)).pages.refused == 0
+    assert (len(server.asked("/1")), len(server.asked("/2"))) == (1, 0)
+
+
+def sitemap(server: FeedServer, *paths: str) -> bytes:
+    places = "".join(f"<url><loc>{server.url('a.test', path)}</loc></url>" for path in paths)
+    return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>'.encode()
+
+
+def test_a_title_made_of_an_address_gives_way_to_the_pages(engine: Engine, server: FeedServer) -> None:
+    add(engine, server, type="sitemap")
+    server.page("a.test", "/f", sitemap(server, "/2026/a-quiet-border"))
+    server.page("a.test", "/2026/a-quiet-border", page("Quiet at the border, for once"))
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+    assert [article.title for article in articles(engine)] == ["A quiet border"]
+    run(engine, server, NOW + timedelta(hours=7))
+    (article,) = articles(engine)
+    assert (article.title, article.dek) == ("Quiet at the border, for once", "What the piece says.")
+    server.page("a.test", "/f", sitemap(server, "/2026/a-quiet-border", "/2026/the-long-tide"))
+    run(engine, server, NOW + timedelta(hours=14))
+    assert [article.title for article in articles(engine)] == ["Quiet at the border, for once", "The long tide"]
+
+
+def test_a_feeds_title_stays_even_if_its_address_says_the_same(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "a-quiet-border", title="A quiet border"))
+    server.page("a.test", "/a-quiet-border", page("Quiet at the border, for once"))
+    assert run(engine, server).pages.read == 1
+    assert [article.title for article in articles(engine)] == ["A quiet border"]
+
+
 def test_a_page_that_leads_to_an_inner_address_is_not_read(engine: Engine, server: FeedServer) -> None:
     add(engine, server)
     server.page("a.test", "/f", feed(server, "1"))
@@ -254,6 +302,10 @@ SITES = [
     ("https://a.test/1", "https://a.test/", None, "the front page is no identity"),
     ("https://a.test/1", "https://b.test/1", None, "another site's word"),
     ("https://a.test/1", "https://news.a.test/1", "https://news.a.test/1", "a host of the same site"),
+    ("https://a.x.org/1", "https://b.x.org/1", "https://b.x.org/1", "two hosts of one owner"),
+    ("https://a.co.uk/1", "https://b.co.uk/1", None, "two owners under one public suffix"),
+    ("https://co.uk/1", "https://b.co.uk/1", None, "a public suffix owns nothing"),
+    ("https://a.github.io/1", "https://b.github.io/1", None, "two people's sites at one host of many"),
     ("https://a.test/1", "https://a.test/1?utm_source=x", None, "the same"),
     ("https://a.test/1", None, None, "nothing"),
 ]

@@ -8,6 +8,8 @@ from typing import Any
 import ada_url
 
 from digest.gather.clean import plain_text
+from digest.gather.hosts import owner_of
+from digest.gather.kinds.slugs import slug_title
 from digest.gather.pages import Page
 from digest.gather.pages.choosing import is_logo
 from digest.gather.pages.titles import alike
@@ -15,6 +17,7 @@ from digest.gather.urls import canonical_url, host
 
 MAX_TRIES = 3
 FIRST_RETRY = timedelta(hours=1)
+MAX_TITLE = 300  # graphemes
 ALIKE = 0.6  # of the words of two headlines, for one page under two addresses
 _LISTED = ("bylines",)
 
@@ -22,6 +25,13 @@ _LISTED = ("bylines",)
 def lacks(row: Any) -> bool:
     """Whether an article has no dek, picture, byline or date."""
     return not (row.dek and row.image_url and row.bylines and row.published_at)
+
+
+def made_of_address(row: Any, source_type: str) -> bool:
+    """Whether an article's title is only its address put in words, as a sitemap without titles gives it."""
+    return (
+        source_type == "sitemap" and not row.added_by_hand and row.title == plain_text(slug_title(row.url), MAX_TITLE)
+    )
 
 
 def told(page: Page) -> dict[str, Any]:
@@ -42,11 +52,17 @@ def told(page: Page) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def fills(row: Any, facts: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """The columns of an article that are empty and that the page fills; a future or repeated word fills nothing."""
+def fills(row: Any, facts: dict[str, Any], now: datetime, source_type: str) -> dict[str, Any]:
+    """The columns of an article that are empty and that the page fills; a future or repeated word fills nothing.
+
+    A title that is made of the address counts as empty.
+    """
     found: dict[str, Any] = {}
+    title = plain_text(facts.get("title", ""), MAX_TITLE)
+    if title and title != row.title and made_of_address(row, source_type):
+        found["title"] = title
     dek = plain_text(facts.get("dek", ""))
-    if not row.dek and dek and dek.casefold() != row.title.casefold():
+    if not row.dek and dek and dek.casefold() != found.get("title", row.title).casefold():
         found["dek"] = dek
     if not row.image_url and facts.get("image_url"):
         found |= {"image_url": facts["image_url"], "image_alt": facts.get("image_alt", "")}
@@ -73,10 +89,8 @@ def identity(own: str, page: str | None) -> str | None:
 
 
 def same_site(one: str, other: str) -> bool:
-    """Whether two addresses are of one host, or of a host and one under it."""
-    ours, theirs = (host(url).removeprefix("www.") for url in (one, other))
-    short, long = sorted((ours, theirs), key=len)
-    return bool(short) and (short == long or ("." in short and long.endswith(f".{short}")))
+    """Whether the hosts of two addresses have one owner, by the public suffix list."""
+    return bool(host(one)) and owner_of(one) == owner_of(other)
 
 
 def one_page(title: str, other: str) -> bool:

@@ -13,7 +13,7 @@ PRODUCT = "Digest"  # our product token, the first word of the User-Agent
 KEPT = timedelta(hours=24)
 KEPT_UNREACHED = timedelta(hours=1)  # a server's trouble is over sooner
 MAX_BYTES = 500 * 1024
-NOTHING = "User-agent: *\nDisallow: /\n"
+UNREACHED = "# not reached\nUser-agent: *\nDisallow: /\n"  # the rules while nobody can say what they are
 
 
 def origin(url: str) -> str:
@@ -31,7 +31,7 @@ def rules(outcome: Outcome, now: datetime) -> tuple[str, datetime]:
         return outcome.body[:MAX_BYTES].decode("utf-8", "replace").replace("\0", ""), now + KEPT
     if isinstance(outcome, Failed) and outcome.status is not None and 400 <= outcome.status < 500:
         return "", now + KEPT
-    return NOTHING, now + KEPT_UNREACHED
+    return UNREACHED, now + KEPT_UNREACHED
 
 
 def allowed(told: str, url: str) -> bool:

@@ -81,25 +81,34 @@ class _Round:
                     self._report.failed += 1
 
     async def _look(self, page: Wanted) -> None:
-        if not await self._allowed(page.url):
-            await self._store(page, "refused by robots.txt", {})
-            self._report.refused += 1
+        if await self._refused(page, page.url):
             return
         outcome = await self._fetching.fetch(page.url, None, self._clock())
         if not isinstance(outcome, Fetched):
             await self._store(page, getattr(outcome, "sentence", "unchanged"), None)
             self._report.failed += 1
             return
-        if robots.origin(outcome.url) != robots.origin(page.url) and not await self._allowed(outcome.url):
-            await self._store(page, "refused by robots.txt", {})
-            self._report.refused += 1
+        if robots.origin(outcome.url) != robots.origin(page.url) and await self._refused(page, outcome.url):
             return
         reading = asyncio.to_thread(read, outcome.body, url=outcome.url, content_type=outcome.content_type)
         told = facts.told(await asyncio.wait_for(reading, READ_S))
         await self._store(page, "read", told)
         self._report.read += 1
 
-    async def _allowed(self, url: str) -> bool:
+    async def _refused(self, page: Wanted, url: str) -> bool:
+        """Whether `url` may not be asked, which is written down: for good, or until robots.txt may be reached again."""
+        text = await self._rules(url)
+        if robots.allowed(text, url):
+            return False
+        if text == robots.UNREACHED:
+            async with self._writer:
+                await asyncio.to_thread(_postpone, self._engine, page, "robots.txt was not reached", self._clock())
+        else:
+            await self._store(page, "refused by robots.txt", {})
+        self._report.refused += 1
+        return True
+
+    async def _rules(self, url: str) -> str:
         origin = robots.origin(url)
         text = await asyncio.to_thread(_robots, self._engine, origin, self._clock())
         if text is None:
@@ -107,7 +116,7 @@ class _Round:
             text, expires_at = robots.rules(outcome, self._clock())
             async with self._writer:
                 await asyncio.to_thread(_keep_robots, self._engine, origin, text, expires_at)
-        return robots.allowed(text, url)
+        return text
 
     async def _store(self, page: Wanted, outcome: str, told: dict[str, Any] | None) -> None:
         async with self._writer:
@@ -128,6 +137,12 @@ def _keep_robots(engine: Engine, origin: str, text: str, expires_at: datetime) -
     with db.writing(engine) as session:
         db.take_turn(session)
         storing.store_robots(session, origin, text, expires_at)
+
+
+def _postpone(engine: Engine, page: Wanted, outcome: str, now: datetime) -> None:
+    with db.writing(engine) as session:
+        db.take_turn(session)
+        storing.postpone(session, page, outcome, now, now + robots.KEPT_UNREACHED)
 
 
 def _store(engine: Engine, page: Wanted, outcome: str, told: dict[str, Any] | None, now: datetime) -> None:

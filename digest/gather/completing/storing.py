@@ -59,7 +59,10 @@ def store_look(session: Session, one: Wanted, outcome: str, told: dict[str, Any]
     known = session.get(PageLook, one.canonical_url)
     tries = (known.tries if known else 0) + 1
     article = session.get(Article, one.id)
-    filled = facts.fills(article, told, now) if article is not None and told else {}
+    filled: dict[str, Any] = {}
+    if article is not None and told:
+        source = session.get(Source, article.source_id)
+        filled = facts.fills(article, told, now, source.type if source else "")
     session.merge(
         PageLook(
             canonical_url=one.canonical_url,
@@ -78,6 +81,13 @@ def store_look(session: Session, one: Wanted, outcome: str, told: dict[str, Any]
     named = facts.identity(article.canonical_url, told.get("canonical_url")) if told else None
     if named:
         _rename(session, article, named, now)
+
+
+def postpone(session: Session, one: Wanted, outcome: str, now: datetime, until: datetime) -> None:
+    """Keeps that a page could not be asked now and why: it is asked after `until`, and this was no try."""
+    known = session.get(PageLook, one.canonical_url)
+    look = PageLook(canonical_url=one.canonical_url, looked_at=now, outcome=outcome, next_try_at=until)
+    session.merge(PageLook(**{**look.model_dump(), "tries": known.tries if known else 0}))
 
 
 def filled(session: Session, articles: Collection[int]) -> dict[int, set[str]]:
