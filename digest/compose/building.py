@@ -106,6 +106,7 @@ def _home(row: Placement, sections: Sequence[SectionConfig]) -> SectionConfig:
 def _said(article_id: int, row: Placement | None, material: Material) -> ArticleContent:
     article, hand = material.articles[article_id], material.overrides.get(article_id)
     published = article.published_at.astimezone(zone(material.edition, material.site)) if article.published_at else None
+    also = tuple(Also(one["source"], one["url"]) for one in row.also) if row else ()
     return ArticleContent(
         id=article_id,
         url=article.url,
@@ -118,7 +119,8 @@ def _said(article_id: int, row: Placement | None, material: Material) -> Article
         picture=_picture(article),
         published=published.date() if published else None,
         language=_other(article.language, material.site.language),
-        also=tuple(Also(one["source"], one["url"]) for one in row.also) if row else (),
+        also=also[: material.edition.also_max],
+        also_more=max(0, len(also) - material.edition.also_max),
     )
 
 

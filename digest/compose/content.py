@@ -52,6 +52,7 @@ class ArticleContent:
     published: date | None = None  # in the edition's zone
     language: str | None = None  # where it differs from the issue's
     also: tuple[Also, ...] = ()
+    also_more: int = 0  # others that tell it, too, and are not named
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "max_articles": whole(1, 1000),
                 "if_thin": one_of("skip", "roll over", "ask"),
                 "latest": whole(0, 100),
+                "also_max": whole(0, 100),
                 "sections": _SECTION,
                 "learn_sections": number(0, 1),
                 "ranking": _RANKING,

@@ -227,6 +227,7 @@ class EditionConfig:
     max_articles: int = 40
     if_thin: str = "skip"  # skip | roll over | ask
     latest: int = 5  # how many titles the LATEST block repeats; 0: none
+    also_max: int = 5  # sources that are named under a story, at most; 0: none
     sections: tuple[SectionConfig, ...] = ()
     learn_sections: float = 0.6  # a guess from past articles counts if it is at least so likely; 0: no guesses
     ranking: RankingConfig = field(default_factory=RankingConfig)

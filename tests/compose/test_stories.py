@@ -8,9 +8,14 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
+from world import World
 
 from digest.compose.candidates import Candidate
+from digest.compose.content import articles
+from digest.compose.rendering import render
 from digest.compose.stories import stories
+from digest.templating import Templates, template_root
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -53,3 +58,18 @@ def test_every_article_is_in_one_story_whatever_the_order(told: list[tuple[str, 
     found = stories(articles)
     assert sorted(one.id for story in found for one in story.articles) == list(range(len(articles)))
     assert stories(shuffled) == found
+
+
+def test_ten_copies_are_one_block_that_names_five_sources_and_counts_the_others(engine: Engine) -> None:
+    world = World(engine)
+    for number in range(10):
+        world.source(f"s{number}", weight=1 - number / 20).article("A pipeline reopens")
+    composed = world.compose()
+    assert composed.content is not None
+    [told] = articles(composed.content)
+    assert [one.source for one in told.also] == ["S1", "S2", "S3", "S4", "S5"]
+    assert told.also_more == 4
+    assert len(next(row for row in composed.placements if row.left_out is None).also) == 9
+    rendered = render(composed.content, Templates(template_root()), "roundup", "k3v9q")
+    for part in (rendered.html, rendered.text):
+        assert "and 4 more" in " ".join(part.split())
