@@ -122,18 +122,18 @@ def ours(port: int, feeds: int, deadline_s: float) -> list[list[str]]:
 
     from digest import db
     from digest.config import Config, GatherConfig, MailConfig, SiteConfig
-    from digest.gather import run
+    from digest.gather import looking, run
     from digest.models import Source
 
     parsed = 0
-    real = run.parse
+    real = looking.read
 
     def counting(*given: object, **named: object) -> object:
         nonlocal parsed
         parsed += 1
         return real(*given, **named)  # type: ignore[arg-type]
 
-    run.parse = counting  # type: ignore[assignment]
+    looking.read = counting  # type: ignore[assignment]
 
     async def resolver(name: str, at: int) -> Sequence[str]:
         return ["127.0.0.1"]
