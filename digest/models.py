@@ -133,6 +133,10 @@ class Issue(SQLModel, table=True):
     outro: str = ""
     subject_override: str | None = None
     preheader_override: str | None = None
+    section_words: dict[str, dict[str, str]] = Field(
+        default_factory=dict, sa_type=JSON
+    )  # section id -> {"note": Markdown, "question": text}, the editor's
+    sponsor: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # compose.content.Sponsor
     created_at: datetime = Field(sa_type=UtcDateTime)
     composed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     content_hash: str = ""  # SHA-256 of the composed content

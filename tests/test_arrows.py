@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # The order of the data's path; a module imports from its own line or from a line above.
 LAYERS = [
     ["subscribers"],
-    ["digest", "digest.errors", "digest.timetable"],
+    ["digest", "digest.errors", "digest.timetable", "digest.theme"],
     [
         "digest.config",
         "digest.models",
@@ -47,6 +47,7 @@ PURE = {
     "subscribers.tokens",
     "digest.blanks",
     "digest.links",
+    "digest.theme",
     "digest.opml",
     "digest.config.kinds",
     "digest.config.keys",

@@ -153,8 +153,9 @@ def test_includes_of_mjml_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_overrides_replace_single_templates(tmp_path: Path) -> None:
-    words = (template_root() / "email/parts/words.j2").read_text().replace('"Yes, subscribe me"', '"Ja, bitte"')
-    made(tmp_path, {"email/parts/words.j2": words, "email/own.txt.j2": "mine"})
+    head = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+    words = f'{head}msgid "Yes, subscribe me"\nmsgstr "Ja, bitte"\n'
+    made(tmp_path, {"words/de.po": words, "email/own.txt.j2": "mine"})
     templates = Templates(template_root(), tmp_path)
     context = dict.fromkeys(("subject", "preheader", "list_title"), "x") | {"language": "de", "direction": "ltr"}
     context |= {"site": {"name": "x", "postal_address": "x"}, "blanks": {"confirm": "c", "decline": "d"}}

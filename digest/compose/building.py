@@ -16,6 +16,7 @@ from digest.compose.content import (
     Picture,
     SectionContent,
     SiteContent,
+    Sponsor,
     articles,
 )
 from digest.compose.sections import standing
@@ -24,6 +25,7 @@ from digest.errors import TemplateError
 from digest.links import Links
 from digest.models import Article, Issue, Override, Placement
 from digest.templating import line
+from digest.theme import STANDARD, THEMES, Theme
 
 PREHEADER = 140  # characters; mail programs show 40 to 130
 SUBJECT = 200  # characters of a plain subject
@@ -42,12 +44,13 @@ class Material:
     articles: Mapping[int, Article]
     overrides: Mapping[int, Override]
     sources: Mapping[str, str]  # id -> name
+    theme: Theme = THEMES[STANDARD]
 
 
 def build(material: Material, links: Links) -> IssueContent:
     """The content of an issue: equal rows and settings give equal content."""
     site, issue = material.site, material.issue
-    lead, sections = _read(material)
+    lead, sections = _read(material, issue)
     return IssueContent(
         site=SiteContent(site.name, site.url, site.postal_address, site.logo, tuple(site.social.items())),
         edition=material.edition.title,
@@ -64,8 +67,10 @@ def build(material: Material, links: Links) -> IssueContent:
         lead=lead,
         sections=sections,
         latest=_latest(material),
+        sponsor=_sponsor(issue.sponsor) if issue.sponsor else None,
         web_url=links.issue(material.edition.id, material.number),
         subscribe_url=links.subscribe(),
+        theme=material.theme,
     )
 
 
@@ -84,14 +89,19 @@ def direction(language: str) -> str:
         return "ltr"
 
 
-def _read(material: Material) -> tuple[ArticleContent | None, tuple[SectionContent, ...]]:
+def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, tuple[SectionContent, ...]]:
     sections = standing(material.edition)
     places = sorted(material.placements, key=lambda row: row.position)
-    homes = [(_home(row, sections), _said(row.article_id, row, material)) for row in places]
+    ranks = _ranks(material)
+    homes = [(_home(row, sections), _said(row.article_id, row, material, ranks[row.article_id])) for row in places]
     lead = homes.pop(0)[1] if places and places[0].position == 0 else None
     filled = (
         SectionContent(
-            section.id, section.title, section.style, tuple(article for home, article in homes if home is section)
+            section.id,
+            section.title,
+            section.style,
+            tuple(article for home, article in homes if home is section),
+            **issue.section_words.get(section.id, {}),
         )
         for section in sections
     )
@@ -103,7 +113,17 @@ def _home(row: Placement, sections: Sequence[SectionConfig]) -> SectionConfig:
     return next((section for section in sections if section.id == row.section_id), sections[-1])
 
 
-def _said(article_id: int, row: Placement | None, material: Material) -> ArticleContent:
+def _ranks(material: Material) -> Mapping[int, int]:
+    """How articles would be given up: what an editor pinned last, then by score."""
+
+    def worth(row: Placement) -> tuple[bool, float, int]:
+        hand = material.overrides.get(row.article_id)
+        return not (hand and hand.pinned), -row.score, row.position
+
+    return {row.article_id: rank for rank, row in enumerate(sorted(material.placements, key=worth))}
+
+
+def _said(article_id: int, row: Placement | None, material: Material, rank: int = 0) -> ArticleContent:
     article, hand = material.articles[article_id], material.overrides.get(article_id)
     published = article.published_at.astimezone(zone(material.edition, material.site)) if article.published_at else None
     also = tuple(Also(one["source"], one["url"]) for one in row.also) if row else ()
@@ -118,10 +138,16 @@ def _said(article_id: int, row: Placement | None, material: Material) -> Article
         source=material.sources.get(article.source_id) or article.source_id,
         picture=_picture(article),
         published=published.date() if published else None,
-        language=_other(article.language, material.site.language),
+        language=article.language,
         also=also[: material.edition.also_max],
         also_more=max(0, len(also) - material.edition.also_max),
+        rank=rank,
     )
+
+
+def _sponsor(raw: Mapping[str, Any]) -> Sponsor:
+    picture = raw.get("picture")
+    return Sponsor(**{**raw, "picture": Picture(**picture) if picture else None})
 
 
 def _picture(article: Article) -> Picture | None:
@@ -130,12 +156,6 @@ def _picture(article: Article) -> Picture | None:
     return Picture(
         article.image_url, article.image_alt, article.image_credit, article.image_width, article.image_height
     )
-
-
-def _other(language: str | None, standard: str) -> str | None:
-    if not language or language.split("-")[0].casefold() == standard.split("-", maxsplit=1)[0].casefold():
-        return None
-    return language
 
 
 def _latest(material: Material) -> tuple[ArticleContent, ...]:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from digest.theme import STANDARD, THEMES, Palette, Theme
+
 
 @dataclass(frozen=True)
 class Byline:
@@ -50,9 +52,10 @@ class ArticleContent:
     source: str = ""
     picture: Picture | None = None
     published: date | None = None  # in the edition's zone
-    language: str | None = None  # where it differs from the issue's
+    language: str | None = None  # its own, BCP 47; templates mark it where the issue's is another
     also: tuple[Also, ...] = ()
     also_more: int = 0  # others that tell it, too, and are not named
+    rank: int = 0  # 0 is the best of the issue; the last ones are left to the web where a mail gets too large
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class SectionContent:
 
     id: str
     title: str
-    style: str  # full | short
+    style: str  # full | short | links | symposium
     articles: tuple[ArticleContent, ...]
+    note: str = ""  # Markdown, the editor's
+    question: str = ""  # what the articles of a symposium answer
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,18 @@ class SiteContent:
     postal_address: str
     logo: str | None = None
     social: tuple[tuple[str, str], ...] = ()  # (label, URL)
+
+
+@dataclass(frozen=True)
+class Sponsor:
+    """What somebody pays for, and says that it is paid for."""
+
+    label: str  # "Sponsored by Harbour Books"
+    title: str
+    url: str
+    text: str = ""  # Markdown
+    picture: Picture | None = None
+    after: str = ""  # id of the section it follows; "": the lead
 
 
 @dataclass(frozen=True)
@@ -95,8 +112,10 @@ class IssueContent:
     lead: ArticleContent | None = None
     sections: tuple[SectionContent, ...] = ()  # without the lead
     latest: tuple[ArticleContent, ...] = ()  # the newest ones again, by title
+    sponsor: Sponsor | None = None
     web_url: str = ""  # this issue in the archive
     subscribe_url: str = ""
+    theme: Theme = THEMES[STANDARD]
 
 
 def articles(content: IssueContent) -> tuple[ArticleContent, ...]:
@@ -128,6 +147,10 @@ def from_json(text: str) -> IssueContent:
         for section in raw["sections"]
     )
     raw["latest"] = tuple(map(_article, raw["latest"]))
+    raw["sponsor"] = _sponsor(raw["sponsor"]) if raw["sponsor"] else None
+    raw["theme"] = Theme(
+        **{**raw["theme"], "light": Palette(**raw["theme"]["light"]), "dark": Palette(**raw["theme"]["dark"])}
+    )
     return IssueContent(**raw)
 
 
@@ -141,6 +164,10 @@ def _article(raw: dict[str, Any]) -> ArticleContent:
             "also": tuple(Also(**also) for also in raw["also"]),
         },
     )
+
+
+def _sponsor(raw: dict[str, Any]) -> Sponsor:
+    return Sponsor(**{**raw, "picture": Picture(**raw["picture"]) if raw["picture"] else None})
 
 
 def _date(value: object) -> str:

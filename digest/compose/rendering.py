@@ -15,11 +15,12 @@ from digest.templating import Templates
 from digest.templating.filters import Links
 from digest.templating.inspection import Document, forbidden
 from digest.templating.text import clean, folded
+from digest.theme import STANDARD, THEMES
 
 MAX_HTML = 90_000  # bytes; Gmail cuts at about 102,000 (A-09)
 _FILLED = 250  # bytes that a filled blank may take
 _ARTICLE = 2_000  # bytes of an article, roughly; how many are trimmed before the next look
-_MARKDOWN = {"intro", "outro", "body"}
+_MARKDOWN = {"intro", "outro", "body", "note"}
 _ADDRESSES = {"url", "web_url", "subscribe_url"}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _UNREADABLE = (".webp", ".avif", ".svg", ".heic")  # not shown by Outlook on Windows (A-16)
@@ -60,7 +61,7 @@ def render_letter(kind: str, context: Mapping[str, object], templates: Templates
     `kind` "confirm" needs site, list_title, subject; "notice" needs site, subject, body (Markdown). Both may have
     preheader, language ("en") and direction ("ltr").
     """
-    given = {"language": "en", "direction": "ltr", "preheader": "", **context}
+    given = {"language": "en", "direction": "ltr", "preheader": "", "theme": THEMES[STANDARD], **context}
     return _rendered(kind, {name: _inert_field(name, value) for name, value in given.items()}, templates, blank_word)
 
 
@@ -73,6 +74,7 @@ def _context(content: IssueContent, more: int) -> Mapping[str, object]:
         "language": content.language,
         "direction": content.direction,
         "more": more,
+        "theme": content.theme,
     }
 
 

@@ -211,6 +211,7 @@ def material_of(session: Session, config: Config, edition: EditionConfig, issue:
         articles=articles_of(session, [row.article_id for row in placements]),
         overrides=overrides_of(session, issue.id),
         sources={source.id: source.name for source in session.exec(select(Source))},
+        theme=config.theme(edition.list),
     )
 
 

@@ -15,6 +15,7 @@ from digest.config.names import (
     BASE,
     BIND,
     DOMAIN,
+    FONT,
     HOST,
     HTTPS,
     ID,
@@ -28,6 +29,7 @@ from digest.config.names import (
     ZONE,
 )
 from digest.config.selectors import SELECT
+from digest.theme import COLOUR, ROLES, THEMES, ThemeConfig
 
 SOURCE_TYPES = ("feed", "sitemap", "page", "wordpress", "folder")
 PLACEHOLDER = "change-me-digest-init-makes-a-secret-of-your-own"
@@ -78,6 +80,21 @@ def _read_database(raw: Any) -> str:
     return str(raw)
 
 
+_PALETTE_EXPECTED = f'colours by role ({", ".join(ROLES)}), each like "#9c1c20"'
+
+
+def _read_palette(raw: Any) -> Mapping[str, str]:
+    if not isinstance(raw, dict):
+        raise Wrong(_PALETTE_EXPECTED)
+    for role, colour in raw.items():
+        if role not in ROLES:
+            raise Wrong(f"colours by role: {', '.join(ROLES)}", f'"{role}"')
+        if not isinstance(colour, str) or not COLOUR.fullmatch(colour.lower()):
+            raise Wrong(f'a colour like "#9c1c20" for {role}', f'"{colour}"')
+    return MappingProxyType({role: colour.lower() for role, colour in raw.items()})
+
+
+_PALETTE = Kind(_PALETTE_EXPECTED, _read_palette)
 _SECRET = Kind(f"a secret of at least {_SHORTEST_SECRET} characters", _read_secret, secret=True)
 _WEIGHT = number(0, 1000)
 _TITLE = text(200, empty=False)
@@ -97,7 +114,7 @@ _SECTION = Table(
         "min": whole(0, 1000),
         "max": whole(1, 1000),
         "floor": _WEIGHT,
-        "style": one_of("full", "short"),
+        "style": one_of("full", "short", "links", "symposium"),
     },
     several=True,
 )
@@ -133,6 +150,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "postal_address": text(300),
                 "social": named(URL),
                 "logo": HTTPS,
+                "theme": ID,
             },
         ),
         "database": Table(
@@ -243,7 +261,15 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         ),
         "lists": Table(
             values.ListConfig,
-            {"id": ID, "title": _TITLE, "public": flag(), "description": text(), "from": SENDER, "reply_to": MAILBOX},
+            {
+                "id": ID,
+                "title": _TITLE,
+                "public": flag(),
+                "description": text(),
+                "from": SENDER,
+                "reply_to": MAILBOX,
+                "theme": ID,
+            },
             several=True,
             lines=True,
         ),
@@ -272,6 +298,22 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             },
             several=True,
             lines=True,
+        ),
+        "themes": Table(
+            ThemeConfig,
+            {
+                "id": ID,
+                "base": one_of(*THEMES),
+                "light": _PALETTE,
+                "dark": _PALETTE,
+                "heading_font": FONT,
+                "text_font": FONT,
+                "width": whole(320, 640),
+                "logo": HTTPS,
+                "logo_height": whole(16, 200),
+                "low_contrast": flag(),
+            },
+            several=True,
         ),
     }
 )

@@ -193,6 +193,10 @@ ZONE = Kind("a time zone like Europe/Berlin", _read_zone)
 SCHEDULE = _kind('a schedule like "fri 07:00" or a cron line of five fields like "0 7 * * fri"', _schedule)
 LANGUAGE = _kind('a language like "en" or "pt-BR"', _language)
 URL = _kind("a URL like https://example.org/", _url)
+FONT = _kind(
+    "typefaces like Georgia,'Times New Roman',serif (letters, digits, commas, single quotes)",
+    lambda value: value if re.fullmatch(r"[A-Za-z0-9 ,'-]{1,200}", value) and value.count("'") % 2 == 0 else None,
+)
 HTTPS = _kind("a URL that starts with https://", _https)
 BASE = _kind("a URL of scheme and host alone, like https://news.example.org", _base)
 NETWORK = _kind("an IP address or network like 10.0.0.0/8", _network)

@@ -9,11 +9,19 @@ from urllib.parse import urlsplit
 from digest.config.keys import PLACEHOLDER
 from digest.config.names import is_loopback, is_private, split_mailbox
 from digest.config.values import Config, EditionConfig, SectionMatch
+from digest.theme import LEAST_CONTRAST, THEMES, faint, made
 
 
 def broken(config: Config, failed: Collection[str] = ()) -> list[str]:
     """A sentence for every rule that `config` breaks; silent about keys in `failed`, which were reported before."""
-    found = [*_duplicates(config), *_sources(config), *_relays(config), *_pace(config), *_mail(config)]
+    found = [
+        *_duplicates(config),
+        *_sources(config),
+        *_relays(config),
+        *_pace(config),
+        *_mail(config),
+        *_themes(config),
+    ]
     if "[web] public_url" not in failed:
         found += _web(config)
     for edition in config.editions:
@@ -51,6 +59,24 @@ def wrong_type(type_: str, select: Mapping[str, str] | None, folder: str | None)
         yield "folder", f'expected none, or type "folder", got "{folder}" for type "{type_}"'
     if type_ == "folder" and not folder:
         yield "folder", 'missing, expected the folder of Markdown files for type "folder"'
+
+
+def _themes(config: Config) -> Iterator[str]:
+    yield from _repeated("[themes]", "id", [one.id for one in config.themes])
+    known = [*THEMES, *(one.id for one in config.themes)]
+    asked = [("[site] theme", config.site.theme), *((f'[lists] "{one.id}" theme', one.theme) for one in config.lists)]
+    for where, name in asked:
+        if name and name not in known:
+            yield f'{where}: expected one of {", ".join(known)}, got "{name}"'
+    for one in config.themes:
+        if one.id in THEMES:
+            yield f'[themes] "{one.id}" id: expected a name of your own, got that of a shipped theme'
+        elif one.base in THEMES and not one.low_contrast:
+            for mode, front, back, found in faint(made(one)):
+                yield (
+                    f'[themes] "{one.id}" {mode}: expected a contrast of {LEAST_CONTRAST} of {front} on {back}, also '
+                    f"with both inverted (low_contrast = true takes it all the same), got {found:.1f}"
+                )
 
 
 def _relays(config: Config) -> Iterator[str]:

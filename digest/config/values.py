@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from digest.theme import STANDARD, THEMES, Theme, ThemeConfig, made
+
 
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
@@ -25,6 +27,7 @@ class SiteConfig:
     postal_address: str = ""  # required before anything is sent (L-01)
     social: Mapping[str, str] = field(default_factory=_nothing)  # label -> URL, in the order of the file
     logo: str | None = None  # https URL of a PNG or JPEG
+    theme: str = STANDARD  # one of digest.theme.THEMES, or of [[themes]]
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ class ListConfig:
     description: str = ""
     sender: str | None = None  # key `from`
     reply_to: str | None = None
+    theme: str | None = None  # default: site.theme
     line: int | None = None
 
 
@@ -186,7 +190,7 @@ class SectionConfig:
     min: int = 0  # with fewer it is not shown, and what it has goes to the section that takes the rest
     max: int | None = None
     floor: float | None = None  # instead of the ranking's
-    style: str = "full"  # full | short (QiOSK-like one-liners)
+    style: str = "full"  # full | short (QiOSK-like two-liners) | links | symposium (several on one question)
 
 
 @dataclass(frozen=True)
@@ -250,4 +254,12 @@ class Config:
     sources: tuple[SourceConfig, ...] = ()
     lists: tuple[ListConfig, ...] = ()
     editions: tuple[EditionConfig, ...] = ()
+    themes: tuple[ThemeConfig, ...] = ()
     path: Path | None = None  # the file it came from
+
+    def theme(self, list_id: str | None = None) -> Theme:
+        """How the mails of a list look, or those that belong to none."""
+        one = next((one for one in self.lists if one.id == list_id), None)
+        name = (one.theme if one else None) or self.site.theme
+        own = {theme.id: theme for theme in self.themes}
+        return made(own[name]) if name in own else THEMES[name]

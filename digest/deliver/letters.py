@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlmodel import Session
 
+from digest.compose.building import direction
 from digest.compose.content import SiteContent
 from digest.compose.rendering import render_letter
 from digest.compose.variants import fingerprint, packed
@@ -20,6 +21,7 @@ from digest.deliver.message import Stationery, letter_headers, message_id, parse
 from digest.errors import NeedsDecision
 from digest.models import Delivery, Slice, Variant, table
 from digest.templating import Templates
+from digest.templating.wording import filled
 from subscribers.joining import Send
 from subscribers.models import MailingList
 
@@ -55,7 +57,8 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
     mailing_list = session.get_one(MailingList, send.list_id)
     titles = [mailing_list.title, *(session.get_one(MailingList, other).title for other in send.also)]
     whole = ", ".join(titles)
-    context = _context(office, f"Please confirm: {whole}") | {"list_title": whole}
+    ask = office.templates.wording(office.config.site.language).said("Please confirm: {list}")
+    context = _context(office, filled(ask, {"list": whole}), send.list_id) | {"list_title": whole}
     occasion = f"confirm:{send.confirmation_id}"
     domain = sender(office.config, mailing_list).domain
     delivery = Delivery(
@@ -93,10 +96,17 @@ def enqueue_notice(session: Session, office: Office, subject: str, body: str, no
     return written
 
 
-def _context(office: Office, subject: str) -> dict[str, object]:
+def _context(office: Office, subject: str, list_id: str | None = None) -> dict[str, object]:
     site = office.config.site
     shown = SiteContent(site.name, site.url, site.postal_address, site.logo, tuple(site.social.items()))
-    return {"site": shown, "subject": subject, "language": site.language}
+    look = office.config.theme(list_id)
+    return {
+        "site": shown,
+        "subject": subject,
+        "language": site.language,
+        "direction": direction(site.language),
+        "theme": look,
+    }
 
 
 def _enqueue(session: Session, office: Office, delivery: Delivery, now: datetime) -> bool:

@@ -16,7 +16,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from digest.templating.text import columns, folded, wrapped
+from digest.templating.text import columns, folded, references, wrapped
+from digest.templating.wording import ENGLISH_WORDS, Wording, filled
 
 _SCHEMES = {"http", "https", "mailto"}
 ISOLATES = ("\u2068", "\u2069")
@@ -43,6 +44,56 @@ class Links:
 
     def __iter__(self) -> Any:
         return iter(tuple(self._urls))
+
+
+@pass_context
+def say(context: Context, message: str, **values: object) -> str:
+    """The fixed words `message` in the context's language, its {places} filled; what is filled in stands isolated."""
+    return _spoken(context, _wording(context).said(message), values)
+
+
+@pass_context
+def say_count(context: Context, one: str, many: str, count: int, **values: object) -> str:
+    """`one` or `many`, as the context's language counts; {count} is the number, other {places} as in `say`."""
+    return _spoken(context, _wording(context).counted(one, many, count), {"count": count, **values})
+
+
+@pass_context
+def label(context: Context, message: str, **values: object) -> str:
+    """`say` without tags, for attributes and titles."""
+    return filled(_wording(context).said(message), {name: _isolated(context, value) for name, value in values.items()})
+
+
+def _spoken(context: Context, message: str, values: Mapping[str, object]) -> str:
+    if not context.eval_ctx.autoescape:
+        return filled(message, {name: _isolated(context, value) for name, value in values.items()})
+    marked = {name: _marked(context, value) for name, value in values.items()}
+    return Markup(filled(references(message), marked))  # noqa: S704 - every part of it is escaped
+
+
+def _marked(context: Context, value: object) -> str:
+    if isinstance(value, Markup | int):
+        return str(value) if isinstance(value, Markup) else _wording(context).number(value)
+    return f"<bdi>{references(str(value))}</bdi>"
+
+
+def _isolated(context: Context, value: object) -> str:
+    if isinstance(value, int):
+        return _wording(context).number(value)
+    before, after = ISOLATES if context.get("direction") == "rtl" else ("", "")
+    return f"{before}{value}{after}"
+
+
+def _wording(context: Context) -> Wording:
+    return context.get("wording") or ENGLISH_WORDS
+
+
+@pass_context
+def other_language(context: Context, tag: str | None) -> str:
+    """`tag` where it is of another language than the context's, else ""."""
+    own = str(context.get("language") or "en")
+    same = (tag or "").partition("-")[0].casefold() in {"", own.partition("-")[0].casefold()}
+    return "" if same or tag is None else tag
 
 
 @pass_context
@@ -168,11 +219,15 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "day": day,
     "heading": heading,
     "host": host,
+    "label": label,
     "lines": lines,
     "markdown": markdown,
     "names": names,
+    "other_language": other_language,
     "plain": plain,
     "ref": ref,
+    "say": say,
+    "say_count": say_count,
     "wrap": wrap,
 }
 

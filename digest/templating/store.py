@@ -14,6 +14,7 @@ import digest
 from digest.errors import NotFound, TemplateError
 from digest.templating.sandbox import Sandbox, only_constant_includes
 from digest.templating.text import characters, clean, numeric
+from digest.templating.wording import ENGLISH, ENGLISH_WORDS, Wording, fitting, read
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _STYLE = re.compile(r"(<mj-style\b.*?</mj-style>)", re.DOTALL)
@@ -31,12 +32,22 @@ class Templates:
 
     def __init__(self, root: Path, overrides: Path | None = None) -> None:
         self._paths = _listed(root) | (_listed(overrides) if overrides else {})
+        self._words = _catalogues(root) | (_catalogues(overrides) if overrides else {})
         self._sandbox = Sandbox(jinja2.FunctionLoader(self._source))
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """The names that can be asked for, sorted: `names("email", ".mjml.j2")`."""
         found = [name.removeprefix(f"{folder}/").removesuffix(suffix) for name in self._paths if name.endswith(suffix)]
         return sorted(name for name in found if _NAME.fullmatch(name))
+
+    def languages(self) -> list[str]:
+        """The languages whose fixed words are known, sorted: BCP 47 tags, English among them."""
+        return sorted({ENGLISH, *self._words})
+
+    def wording(self, language: str) -> Wording:
+        """The fixed words for a reader of `language`; English where there are none."""
+        tag = fitting(language, self._words)
+        return Wording(tag, read(self._words[tag])) if tag in self._words else ENGLISH_WORDS
 
     def constants(self, path: str) -> Mapping[str, Any]:
         """What `path` ("email/parts/tokens.j2") sets at its top: the palette, the words."""
@@ -69,7 +80,8 @@ class Templates:
             known = ", ".join(self.names(folder, suffix)) or "none"
             raise NotFound(f"there is no template {name[:64]!r} among the {folder} templates ({known})")
         try:
-            return self._sandbox.get_template(full).render(context)
+            spoken = {"wording": self.wording(str(context.get("language") or ENGLISH)), **context}
+            return self._sandbox.get_template(full).render(spoken)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise TemplateError(f"template {full}, line {_line(error)}: {_said(error)}") from error
 
@@ -84,6 +96,10 @@ class Templates:
 
 def _listed(root: Path) -> dict[str, Path]:
     return {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.j2")) if path.is_file()}
+
+
+def _catalogues(root: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(root.glob("words/*.po"))}
 
 
 def _said(error: Exception) -> str:

@@ -348,6 +348,8 @@ def upgrade() -> None:
         sa.Column("outro", sa.String(), nullable=False),
         sa.Column("subject_override", sa.String(), nullable=True),
         sa.Column("preheader_override", sa.String(), nullable=True),
+        sa.Column("section_words", sa.JSON(), nullable=False),
+        sa.Column("sponsor", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.Column("composed_at", columns.UtcDateTime(), nullable=True),
         sa.Column("content_hash", sa.String(), nullable=False),
