@@ -171,25 +171,33 @@ def edit(
     preheader: Annotated[str | None, typer.Option(help="What follows the subject in lists of mail.")] = None,
     intro: Annotated[str | None, typer.Option(help="Markdown before the articles.")] = None,
     outro: Annotated[str | None, typer.Option(help="Markdown after the articles.")] = None,
+    section: Annotated[str | None, typer.Option(metavar="ID", help="For --note and --question.")] = None,
+    note: Annotated[str | None, typer.Option(help="Markdown under a section's title; empty: none.")] = None,
+    question: Annotated[str | None, typer.Option(help="What the articles of a symposium answer.")] = None,
     update: Annotated[
         bool | None, typer.Option("--update/--no-update", help="It tells what is new of a story told before.")
     ] = None,
     issue: _Issue = None,
 ) -> None:
-    """Change the words of an article in an issue, or of the issue itself.
+    """Change the words of an article in an issue, of a section of it, or of the issue itself.
 
     \b
     Examples:
       digest issues edit 45 --title "A better headline"
       digest issues edit 45 --update
       digest issues edit --intro "Good morning." --subject "The week in Europe"
+      digest issues edit --section symposium --question "What should the summit not decide?"
     """
     from digest.compose import issues
+
+    about = {name: text for name, text in {"note": note, "question": question}.items() if text is not None}
+    if bool(about) != (section is not None):
+        raise UsageError("--note and --question go with --section ID, which names the section they stand in")
 
     given = {"subject": subject, "preheader": preheader, "intro": intro, "outro": outro}
     words = {name: text for name, text in given.items() if text is not None}
     ours = title is not None or dek is not None or update is not None
-    if ours != (which is not None) or not (ours or words):
+    if ours != (which is not None) or not (ours or words or about):
         raise UsageError(
             "give an ARTICLE with --title, --dek or --update, or words of the issue (--subject, --intro, ...)"
         )
@@ -197,12 +205,44 @@ def edit(
     def change(session: Session, app: App, id_: int, article: int | None) -> None:
         if words:
             issues.edit_issue(session, id_, app.clock(), words)
+        if section is not None:
+            issues.edit_section(session, id_, section, app.clock(), about)
         if article is not None and (title is not None or dek is not None):
             issues.edit_article(session, id_, article, app.clock(), title, dek)
         if article is not None and update is not None:
             issues.mark_update(session, id_, article, app.clock(), update)
 
     _amend(ctx, issue, which, change)
+
+
+@app.command("sponsor")
+def sponsor(
+    ctx: typer.Context,
+    title: Annotated[str | None, typer.Option(help="Its headline, which leads to --url.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where it leads.")] = None,
+    label: Annotated[str, typer.Option(help='What says that it is paid for; default: "Sponsored".')] = "",
+    text: Annotated[str, typer.Option(help="Markdown under the headline.")] = "",
+    image: Annotated[str | None, typer.Option(metavar="URL", help="A PNG or JPEG over https.")] = None,
+    alt: Annotated[str, typer.Option(help="The image in words.")] = "",
+    after: Annotated[str, typer.Option(metavar="SECTION", help="Which section it follows; default: the lead.")] = "",
+    none: Annotated[bool, typer.Option("--none", help="Take it out.")] = False,
+    issue: _Issue = None,
+) -> None:
+    """Put a sponsor's words into an issue, marked as such.
+
+    \b
+    Examples:
+      digest issues sponsor --title "Maps of the north" --url https://books.example/maps
+      digest issues sponsor --none
+    """
+    from digest.compose.content import Picture, Sponsor
+    from digest.compose.issues import set_sponsor
+
+    if none == bool(title and url):
+        raise UsageError("give --title and --url, or --none to take the sponsor out")
+    picture = Picture(image, alt) if image else None
+    words = None if none else Sponsor(label, title or "", url or "", text, picture, after)
+    _amend(ctx, issue, None, lambda session, app, id_, _: set_sponsor(session, id_, app.clock(), words))
 
 
 @app.command("approve")

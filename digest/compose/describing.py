@@ -24,6 +24,7 @@ def described(composed: Composed) -> dict[str, Any]:
         "preheader": content.preheader if content else issue.preheader_override or issue.preheader,
         "intro": issue.intro,
         "outro": issue.outro,
+        "sponsor": issue.sponsor,
         "content_hash": issue.content_hash,
         "sections": _sections(composed),
         "left_out": [
@@ -138,7 +139,10 @@ def told(composed: Composed) -> list[str]:
     lines += [text for text in (issue["reason"], issue["subject"] and f"Subject: {issue['subject']}") if text]
     for section in issue["sections"]:
         lines += ["", section["title"]]
+        lines += [f"  {text}" for text in (section.get("question"), section.get("note")) if text]
         lines += [_line(article) for article in section["articles"]]
+    if issue["sponsor"]:
+        lines += ["", f"Sponsor: {issue['sponsor']['title']}, {issue['sponsor']['url']}"]
     if issue["left_out"]:
         lines += ["", "Left out"]
         lines += [f"  {row['id']:>5}  {row['title']}: {row['reason']}" for row in issue["left_out"]]
@@ -164,6 +168,7 @@ def _sections(composed: Composed) -> list[dict[str, Any]]:
         {
             "id": section_id,
             "title": titles.get(section_id, section_id),
+            **composed.issue.section_words.get(section_id, {}),
             "articles": [_placed(article, rows[article.id], composed) for article in inside],
         }
         for section_id, inside in members.items()

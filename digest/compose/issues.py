@@ -12,11 +12,13 @@ back an approval: `run.amend` does both in one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
+from digest.compose.content import Sponsor
 from digest.compose.placing import LEAD
 from digest.compose.rows import OPEN, edition_of, issue_of
 from digest.compose.sections import standing
@@ -147,10 +149,8 @@ def move_article(
         raise UsageError("say where to: a section, a position, or both")
     if position is not None and position < 0:
         raise UsageError(f"position {position}: expected 0 or more")
-    if section is not None:
-        known = [one.id for one in standing(edition_of(session, issue_of(session, issue_id).edition_id))]
-        if section not in {LEAD, *known}:
-            raise UsageError(f'there is no section "{section}" (lead, {", ".join(known)})')
+    if section is not None and section != LEAD:
+        _known_section(session, issue_of(session, issue_id), section, LEAD)
     if section == LEAD:
         others = update(Override).where(col(Override.issue_id) == issue_id, col(Override.section_id) == LEAD)
         session.exec(others.values(section_id=None, pinned=True))
@@ -194,6 +194,43 @@ def edit_issue(session: Session, issue_id: int, now: datetime, words: Mapping[st
     session.add(issue)
     session.flush()
     return issue
+
+
+def edit_section(session: Session, issue_id: int, section: str, now: datetime, words: Mapping[str, str]) -> Issue:
+    """A section's note (Markdown) and the question of a symposium in this issue; an empty one is taken away.
+
+    UsageError if the edition has no such section.
+    """
+    issue = _touched(session, issue_id, now)
+    _known_section(session, issue, section)
+    said = {**issue.section_words.get(section, {}), **{name: text.strip() for name, text in words.items()}}
+    others = {name: kept for name, kept in issue.section_words.items() if name != section}
+    # A new value: a JSON column does not see what changes inside of it.
+    issue.section_words = others | {section: {name: text for name, text in said.items() if text}}
+    session.add(issue)
+    session.flush()
+    return issue
+
+
+def set_sponsor(session: Session, issue_id: int, now: datetime, sponsor: Sponsor | None) -> Issue:
+    """The issue's sponsor, or none; UsageError if its address is not on the web or the edition lacks its section."""
+    issue = _touched(session, issue_id, now)
+    if sponsor is not None:
+        for url in (sponsor.url, *([sponsor.picture.url] if sponsor.picture else [])):
+            if not url.startswith(("https://", "http://")):
+                raise UsageError(f'"{url}": expected an address that begins with https://')
+        if sponsor.after:
+            _known_section(session, issue, sponsor.after)
+    issue.sponsor = asdict(sponsor) if sponsor else None
+    session.add(issue)
+    session.flush()
+    return issue
+
+
+def _known_section(session: Session, issue: Issue, section: str, *more: str) -> None:
+    known = [*more, *(one.id for one in standing(edition_of(session, issue.edition_id)))]
+    if section not in known:
+        raise UsageError(f'there is no section "{section}" ({", ".join(known)})')
 
 
 def _decide(session: Session, issue_id: int, article_id: int, now: datetime, **values: object) -> Override:

@@ -48,6 +48,19 @@ def titles(answer: Answer) -> set[str]:
     return {row["title"] for section in answer.json["issue"]["sections"] for row in section["articles"]}
 
 
+def test_sponsors_notes_and_questions_are_typed_and_shown(newsroom: Shell) -> None:
+    assert newsroom("issues", "compose", "weekly").code == 0
+    said = newsroom("issues", "sponsor", "--title", "Maps", "--url", "https://books.example/maps", "--after", "more")
+    assert "Sponsor: Maps, https://books.example/maps" in said.out
+    noted = newsroom("issues", "edit", "--section", "more", "--note", "Two views.", "--question", "What now?", "--json")
+    assert noted.json["issue"]["sponsor"]["after"] == "more"
+    assert [(one["question"], one["note"]) for one in noted.json["issue"]["sections"]] == [("What now?", "Two views.")]
+    assert "Sponsor" not in newsroom("issues", "sponsor", "--none").out
+    for wrong in (["sponsor"], ["sponsor", "--title", "Maps"], ["edit", "--note", "x"], ["edit", "--section", "more"]):
+        refused = newsroom("issues", *wrong)
+        assert (refused.code, refused.out) == (2, "")
+
+
 def test_a_draft_is_made_edited_and_approved(newsroom: Shell) -> None:
     known = ids(newsroom)
     made = newsroom("issues", "compose", "weekly", "--json")

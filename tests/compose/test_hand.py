@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from world import LINKS, NOW, World, left_out, titles
 
 from digest import byhand
 from digest.compose import issues, run
+from digest.compose.content import Picture, Sponsor, from_json, to_json
 from digest.config.values import SectionConfig, SectionMatch
 from digest.errors import IllegalMove, NeedsDecision, NotFound, UsageError
 from digest.models import Article, Issue, IssueState, Override, Placement
@@ -63,6 +65,54 @@ def test_moves_to_nowhere(world: World, given_: dict[str, Any], sentence: str) -
     issue = world.compose().issue
     with pytest.raises(UsageError, match=sentence):
         world.amend(issue, issues.move_article, "A", **given_)
+
+
+def test_a_section_has_a_note_and_a_question_until_they_are_emptied(world: World) -> None:
+    issue = world.compose().issue
+    world.amend(issue, issues.move_article, "D", section="europe")
+
+    def edited(**words: str) -> tuple[str, str]:
+        content = world.amend(
+            issue, lambda session, id_, now: issues.edit_section(session, id_, "europe", now, words)
+        ).content
+        assert content is not None
+        (section,) = (one for one in content.sections if one.id == "europe")
+        return section.note, section.question
+
+    assert edited(note=" Two views. ", question="What now?") == ("Two views.", "What now?")
+    assert world.compose().content == world.amend(issue, issues.release, "A").content  # composing undoes nothing
+    assert edited(note="") == ("", "What now?")
+    with pytest.raises(UsageError, match='there is no section "asia" \\(europe, more\\)'):
+        world.amend(issue, lambda session, id_, now: issues.edit_section(session, id_, "asia", now, {"note": "x"}))
+
+
+def test_a_sponsor_is_part_of_what_is_approved(world: World) -> None:
+    issue = world.compose().issue
+    ad = Sponsor("", "Maps", "https://books.example/maps", "**New**", Picture("https://books.example/m.png", "A map"))
+    world.approve(issue)
+    sponsored = world.amend(issue, issues.set_sponsor, sponsor=ad)
+    assert sponsored.content is not None
+    assert sponsored.content.sponsor == ad
+    assert sponsored.issue.state == IssueState.DRAFT
+    assert from_json(to_json(sponsored.content)) == sponsored.content
+    without = world.amend(issue, issues.set_sponsor, sponsor=None)
+    assert without.content is not None
+    assert without.content.sponsor is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"url": "javascript:alert(1)"}, '"javascript:alert\\(1\\)": expected an address that begins with https://'),
+        ({"picture": Picture("data:image/png,x")}, '"data:image/png,x": expected an address'),
+        ({"after": "asia"}, 'there is no section "asia" \\(europe, more\\)'),
+    ],
+)
+def test_a_sponsor_leads_to_the_web_and_stands_in_the_issue(world: World, wrong: dict[str, Any], sentence: str) -> None:
+    issue = world.compose().issue
+    ad = replace(Sponsor("", "Maps", "https://books.example/maps"), **wrong)
+    with pytest.raises(UsageError, match=sentence):
+        world.amend(issue, issues.set_sponsor, sponsor=ad)
 
 
 def test_words_are_the_editors_and_the_articles_own_come_back(world: World) -> None:
