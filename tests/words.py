@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -71,6 +72,17 @@ def catalogues() -> dict[str, Catalog]:
     return found
 
 
+def _head(language: str, catalogue: Catalog) -> str:
+    assert catalogue.locale
+    return (
+        f"# The fixed words of mails and pages: {catalogue.locale.english_name}.\n"
+        'msgid ""\nmsgstr ""\n'
+        f'"Language: {language}\\n"\n'
+        '"Content-Type: text/plain; charset=utf-8\\n"\n'
+        f'"Plural-Forms: {catalogue.plural_forms}\\n"\n\n'
+    )
+
+
 def main() -> None:
     """Bring the catalogues up to date."""
     wanted = Catalog()
@@ -79,8 +91,9 @@ def main() -> None:
     for language, catalogue in catalogues().items():
         catalogue.update(wanted, no_fuzzy_matching=True, update_header_comment=False)
         catalogue.obsolete.clear()
-        with (CATALOGUES / f"{language}.po").open("wb") as file:
-            write_po(file, catalogue, width=0, omit_header=False, sort_output=True, ignore_obsolete=True)
+        body = BytesIO()
+        write_po(body, catalogue, width=0, omit_header=True, sort_output=True, ignore_obsolete=True)
+        (CATALOGUES / f"{language}.po").write_bytes(_head(language, catalogue).encode() + body.getvalue())
         print(f"{language}: {sum(not message.string for message in catalogue if message.id)} to translate")
 
 
