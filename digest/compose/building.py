@@ -201,8 +201,8 @@ def _preheader(content: IssueContent, subject: str) -> str:
     if first is None:
         return content.edition
     opening = [text for text in (first.title, first.dek) if text and text not in subject]
-    also = [f"Plus: {'; '.join(article.title for article in rest[:4])}"] if rest else []
-    return _cut(" ".join(opening[:1] + also) or content.edition, PREHEADER)
+    # No fixed word stands in it: it is part of what is approved, before anybody's language is known.
+    return _cut(" · ".join([*opening[:1], *(article.title for article in rest[:4])]) or content.edition, PREHEADER)
 
 
 def _cut(text: str, most: int) -> str:
