@@ -44,7 +44,7 @@ class Subscriber(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     email: str = Field(unique=True, max_length=254)  # normalised: lower-cased domain as A-label, see addresses
-    email_hash: str = Field(index=True, max_length=64)  # keyed hash, equal to suppression.hash
+    email_hash: str = Field(max_length=64)  # keyed hash, equal to suppression.hash
     domain: str = Field(max_length=253)
     handle: bytes = Field(
         sa_type=LargeBinary, unique=True

@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO
+from functools import lru_cache
+from typing import BinaryIO, NamedTuple
 
-from subscribers.addresses import Address, normalise, tidy_name
+from subscribers.addresses import identity, tidy_name
 from subscribers.errors import BadAddress, BadFile
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -31,12 +32,12 @@ class Wish(StrEnum):
     LEFT = "left"  # unsubscribed, bounced, complained, switched off: never mailed
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One person of the file."""
 
     line: int  # of the file, from 1
-    address: Address
+    email: str  # normalised
+    domain: str
     typed: str
     name: str
     language: str | None
@@ -195,41 +196,77 @@ _GUARDED = re.compile(f"{_BEGINS}'(?={_SIGNS})")
 
 def _taker(sheet: Sheet) -> Callable[[int, list[str]], Row | BadRow]:
     email_at = sheet.places["email"][0]
-    simple = sheet.places.keys() == {"email"}
-
-    def cell(cells: list[str], meaning: str) -> str:
-        for index in sheet.places.get(meaning, ()):
-            if index < len(cells) and cells[index].strip():
-                return unguard(cells[index]).strip()
-        return ""
+    name_of, language_of, wish_of = _namer(sheet), _linguist(sheet), _wisher(sheet)
 
     def take(line: int, cells: list[str]) -> Row | BadRow:
         typed = unguard(cells[email_at]).strip() if email_at < len(cells) else ""
         try:
-            address = normalise(typed)
+            email, domain = identity(typed)
         except BadAddress as error:
             return BadRow(line, str(error))
-        if simple:
-            return Row(line, address, typed, "", None, Wish.JOIN)
-        parts = cell(cells, "first") or cell(cells, "name"), cell(cells, "last")
-        name = tidy_name(cell(cells, "name") if not parts[1] else " ".join(parts)) or tidy_name(parts[0])
-        return Row(line, address, typed, name, _language(cell(cells, "language")), _wish(sheet, cells))
+        return Row(line, email, domain, typed, name_of(cells), language_of(cells), wish_of(cells))
 
     return take
 
 
-def _wish(sheet: Sheet, cells: list[str]) -> Wish:
-    def values(meaning: str) -> list[str]:
-        return [cells[i].strip().casefold() for i in sheet.places.get(meaning, ()) if i < len(cells)]
+def _namer(sheet: Sheet) -> Callable[[list[str]], str]:
+    first, whole, last = (_cell(sheet, meaning) for meaning in ("first", "name", "last"))
 
-    status = {value for value in values("status") if value}
+    def name_of(cells: list[str]) -> str:
+        parts = first(cells) or whole(cells), last(cells)
+        return tidy_name(whole(cells) if not parts[1] else " ".join(parts)) or tidy_name(parts[0])
+
+    return name_of if {"first", "name", "last"} & sheet.places.keys() else lambda cells: ""
+
+
+def _linguist(sheet: Sheet) -> Callable[[list[str]], str | None]:
+    language = _cell(sheet, "language")
+    known = lru_cache(maxsize=1_000)(_language)
+    return (lambda cells: known(language(cells))) if "language" in sheet.places else lambda cells: None
+
+
+def _cell(sheet: Sheet, meaning: str) -> Callable[[list[str]], str]:
+    """The first of the columns with this meaning that says anything."""
+    places = sheet.places.get(meaning, ())
+
+    def cell(cells: list[str]) -> str:
+        for index in places:
+            if index < len(cells) and cells[index].strip():
+                return unguard(cells[index]).strip()
+        return ""
+
+    return cell
+
+
+def _wisher(sheet: Sheet) -> Callable[[list[str]], Wish]:
+    told = {meaning: sheet.places.get(meaning, ()) for meaning in ("status", "left", "stay", "confirmed")}
+    columns = sorted({index for indices in told.values() for index in indices})
+    if not columns:
+        return lambda cells: Wish.JOIN
+    widest = columns[-1] + 1
+
+    # Millions of rows say the same few things in these columns, but for the times at which people left.
+    @lru_cache(maxsize=4_096)
+    def wish(*said: str) -> Wish:
+        cells = dict(zip(columns, (one.strip().casefold() for one in said), strict=True))
+        return _wish({meaning: [cells[index] for index in indices] for meaning, indices in told.items()})
+
+    def wish_of(cells: list[str]) -> Wish:
+        padded = cells if len(cells) >= widest else [*cells, *[""] * (widest - len(cells))]
+        return wish(*(padded[index] for index in columns))
+
+    return wish_of
+
+
+def _wish(said: Mapping[str, list[str]]) -> Wish:
+    status = {value for value in said["status"] if value}
     if (
-        any(value not in _NO for value in values("left"))
-        or any(value and value in _NO for value in values("stay"))
+        any(value not in _NO for value in said["left"])
+        or any(value and value in _NO for value in said["stay"])
         or status & _LEFT_WORDS
     ):
         return Wish.LEFT
-    if status - _JOIN_WORDS or any(value and value in _NO for value in values("confirmed")):
+    if status - _JOIN_WORDS or any(value and value in _NO for value in said["confirmed"]):
         return Wish.WAIT
     return Wish.JOIN
 
@@ -256,7 +293,7 @@ def _column_of_addresses(rows: list[list[str]]) -> int | None:
 
 def _is_address(cell: str) -> bool:
     try:
-        normalise(unguard(cell).strip())
+        identity(unguard(cell).strip())
     except BadAddress:
         return False
     return True

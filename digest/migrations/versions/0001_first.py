@@ -161,7 +161,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("email"),
         sa.UniqueConstraint("handle"),
     )
-    op.create_index(op.f("ix_subscriber_email_hash"), "subscriber", ["email_hash"], unique=False)
     op.create_table(
         "suppression",
         sa.Column("hash", sa.String(length=64), nullable=False),

@@ -1,0 +1,82 @@
+"""Thousands of new rows at once, given to the driver itself: SQLAlchemy would cost more than the database does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+from sqlalchemy import Table, func, select, text
+from sqlmodel import Session
+
+_CACHE_KB = 64_000  # of SQLite: the indexes of a million people fit, and are not read from the file again and again
+
+
+def prepare(session: Session) -> None:
+    """Give the connection of `session` the memory that many inserts want, for as long as it is open."""
+    if _is_sqlite(session):
+        session.execute(text(f"PRAGMA cache_size = -{_CACHE_KB}"))
+
+
+def stored(session: Session, column: Any, value: Any) -> Any:
+    """`value` as the driver wants it for `column`: JSON as text, an instant without its zone."""
+    dialect = session.get_bind().dialect
+    process: Callable[[Any], Any] | None = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return process(value) if process else value
+
+
+def insert(session: Session, into: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert `rows` of these columns, whose values are `stored` already and whose keys are not taken.
+
+    SQLite steps one prepared statement, PostgreSQL reads a COPY.
+    """
+    if not rows:
+        return
+    columns = ", ".join(f'"{name}"' for name in names)
+    with closing(session.connection().connection.cursor()) as cursor:
+        if _is_sqlite(session):
+            marks = ", ".join("?" * len(names))
+            cursor.executemany(f'INSERT INTO "{into.name}" ({columns}) VALUES ({marks})', rows)  # noqa: S608 - our own names
+            return
+        with cursor.copy(f'COPY "{into.name}" ({columns}) FROM STDIN') as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def insert_or_ignore(session: Session, into: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+    """As `insert`, but rows whose key is taken are left out; the number of those that were inserted."""
+    if not rows or _is_sqlite(session):  # there, who writes holds the lock since the keys were looked at
+        insert(session, into, names, rows)
+        return len(rows)
+    stage, columns = f"stage_{into.name}", ", ".join(f'"{name}"' for name in names)
+    session.execute(text(f'CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE "{into.name}") ON COMMIT DELETE ROWS'))
+    with closing(session.connection().connection.cursor()) as cursor:
+        with cursor.copy(f"COPY {stage} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        cursor.execute(
+            f'INSERT INTO "{into.name}" ({columns}) SELECT {columns} FROM {stage} ON CONFLICT DO NOTHING'  # noqa: S608
+        )
+        return int(cursor.rowcount)
+
+
+def next_ids(session: Session, of: Table, count: int) -> list[int]:
+    """`count` ids that no row of the table `of` has, for this transaction to use."""
+    if _is_sqlite(session):
+        last = session.execute(select(func.max(of.c.id))).scalar() or 0
+        return list(range(last + 1, last + 1 + count))
+    row = func.nextval(func.pg_get_serial_sequence(of.name, "id"))
+    return list(session.execute(select(row).select_from(func.generate_series(1, count))).scalars())
+
+
+def among(session: Session, column: Any, values: Sequence[str]) -> Any:
+    """The condition that `column` is one of `values`, thousands of them, as one parameter."""
+    if _is_sqlite(session):
+        each = func.json_each(json.dumps(values)).table_valued("value")
+        return column.in_(select(each.c.value))
+    return column == func.any(list(values))
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
