@@ -66,8 +66,11 @@ def next_ids(session: Session, of: Table, count: int) -> list[int]:
     if _is_sqlite(session):
         last = session.execute(select(func.max(of.c.id))).scalar() or 0
         return list(range(last + 1, last + 1 + count))
-    row = func.nextval(func.pg_get_serial_sequence(of.name, "id"))
-    return list(session.execute(select(row).select_from(func.generate_series(1, count))).scalars())
+    each = func.nextval(func.pg_get_serial_sequence(of.name, "id"))
+    # As one array: thousands of rows would cost more to read than to make.
+    return list(
+        session.execute(select(func.array_agg(each)).select_from(func.generate_series(1, count))).scalar() or ()
+    )
 
 
 def among(session: Session, column: Any, values: Sequence[str]) -> Any:

@@ -63,7 +63,8 @@ class Subscription(SQLModel, table=True):
     __table_args__ = (Index("ix_subscription_list", "list_id", "status", "subscriber_id"),)
 
     subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id")
-    list_id: str = Field(primary_key=True, foreign_key="mailing_list.id")
+    # Lists are never deleted: on PostgreSQL a key to them would be looked up again for each of a million people.
+    list_id: str = Field(primary_key=True, max_length=64)
     status: str = Status.PENDING
     choices: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -93,7 +94,7 @@ class Consent(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
-    list_id: str | None = Field(default=None, foreign_key="mailing_list.id")
+    list_id: str | None = Field(default=None, max_length=64)  # without a key, as in Subscription
     action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed
     method: str  # form, one-click, page, command, import
     at: datetime = Field(sa_type=UtcDateTime)

@@ -118,6 +118,8 @@ def import_(
             now=opened.clock(),
             random_bytes=os.urandom,
             progress=progress,
+            # Confirm mails are written with what one thread alone may use.
+            lanes=2 if confirmed and opened.engine.dialect.name == "postgresql" else 1,
         )
     here.out(report, _told(report, dry_run=dry_run))
 

@@ -18,11 +18,12 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest import db
-from subscribers import sheets
+from subscribers import sheets, transfer
 from subscribers.addresses import normalise
 from subscribers.audience import size
 from subscribers.errors import BadFile, NoConsent, UnknownList
 from subscribers.joining import Send
+from subscribers.lanes import Lanes
 from subscribers.leaving import suppress, unsubscribe
 from subscribers.models import Confirmation, Consent, Subscriber, Subscription
 from subscribers.transfer import Order, export_csv, import_csv
@@ -41,7 +42,12 @@ def take(engine: Engine, now: datetime) -> Import:
     random = counting()
 
     def run(
-        content: bytes | str, order: Order = AGREED, *, sends: list[Send] | None = None, at: datetime = now
+        content: bytes | str,
+        order: Order = AGREED,
+        *,
+        sends: list[Send] | None = None,
+        at: datetime = now,
+        lanes: int = 1,
     ) -> dict[str, Any]:
         def enqueue(session: Session, some: Sequence[Send]) -> None:
             assert session.in_transaction()
@@ -55,6 +61,7 @@ def take(engine: Engine, now: datetime) -> Import:
             key=KEY,
             now=at,
             random_bytes=random,
+            lanes=lanes,
         )
 
     return run
@@ -282,3 +289,33 @@ def test_rows_of_csv_are_read_as_they_are(corpus: Path) -> None:
             # The stored copies have lost their carriage returns.
             expected = [{key: cell.replace("\r\n", "\n") for key, cell in row.items()} for row in truth["rows"]]
             assert [dict(zip(header, row, strict=True)) for row in rows] == expected, name
+
+
+def test_lanes_take_everybody_once_and_say_the_same(
+    take: Import, engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer")
+    monkeypatch.setattr(transfer, "CHUNK", 50)
+    people = [f"reader{n % 700}@example.org,Reader {n}" for n in range(1_000)]
+    said = take("email,name\n" + "\n".join([*people, "nobody"]), lanes=3)
+    assert (said["rows"], said["new"], said["bad_rows"], said["mailable"]) == (1_001, 700, 1, [*said["mailable"]])
+    assert len(set(said["mailable"])) == 700
+    with db.reading(engine) as session:
+        assert size(session, "weekly") == 700
+    again = take("email,name\n" + "\n".join(people), lanes=3)
+    assert (again["new"], again["unchanged"]) == (0, 1_000)
+
+
+def test_what_fails_in_a_lane_ends_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(piece: int) -> int:
+        if piece == 3:
+            raise NoConsent("three")
+        return piece
+
+    with Lanes(2, fail) as lanes:
+        done = list(lanes.put([1, 2]))
+        with pytest.raises(NoConsent, match="three"):
+            for pieces in ([3, 4], [5, 6], [7, 8]):
+                done += lanes.put(pieces)
+    assert set(done) <= {1, 2, 4, 5, 6, 7, 8}

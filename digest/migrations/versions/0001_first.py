@@ -229,7 +229,7 @@ def upgrade() -> None:
         "consent",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
-        sa.Column("list_id", sa.String(), nullable=True),
+        sa.Column("list_id", sa.String(length=64), nullable=True),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("method", sa.String(), nullable=False),
         sa.Column("at", columns.UtcDateTime(), nullable=False),
@@ -240,10 +240,6 @@ def upgrade() -> None:
         sa.Column("locale", sa.String(), nullable=False),
         sa.Column("ip", sa.String(), nullable=False),
         sa.Column("message_id", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["list_id"],
-            ["mailing_list.id"],
-        ),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscriber.id"],
@@ -300,16 +296,12 @@ def upgrade() -> None:
     op.create_table(
         "subscription",
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
-        sa.Column("list_id", sa.String(), nullable=False),
+        sa.Column("list_id", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("choices", sa.JSON(), nullable=False),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.Column("confirmed_at", columns.UtcDateTime(), nullable=True),
         sa.Column("left_at", columns.UtcDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["list_id"],
-            ["mailing_list.id"],
-        ),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscriber.id"],
