@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Table, func, select, text
 from sqlmodel import Session
 
-_CACHE_KB = 64_000  # of SQLite: the indexes of a million people fit, and are not read from the file again and again
+_CACHE_KB = 40_000  # of SQLite: the indexes of a million people fit, and are not read from the file again and again
 
 
 def prepare(session: Session) -> None:

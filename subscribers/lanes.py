@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 Work = TypeVar("Work")
 Done = TypeVar("Done")
 
-_AHEAD = 2  # pieces that wait for a lane: what is read ahead stays little
+_AHEAD = 1  # pieces in a lane: the next is read while it works
 
 
 class Lanes(Generic[Work, Done]):

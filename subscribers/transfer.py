@@ -29,7 +29,7 @@ from subscribers.sheets import BadRow, Row, Sheet, Wish, guard, look, read
 
 __all__ = ["Order", "Report", "export_csv", "import_csv"]
 
-CHUNK = 20_000  # people of a transaction: one that writes fewer waits for the disk, and looks at indexes, more often
+CHUNK = 10_000  # people of a transaction: one that writes fewer waits for the disk, and looks at indexes, more often
 MOST_LISTED = MOST_NAMED  # bad rows that a report names
 PAGE = 2_000  # people of an export that are read at once
 
