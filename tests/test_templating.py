@@ -15,6 +15,7 @@ from digest.templating import Templates, forbidden, line, template_root
 from digest.templating.filters import FILTERS
 from digest.templating.inspection import Document
 from digest.templating.text import clean, columns, folded, wrapped
+from digest.theme import THEMES
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def test_overrides_replace_single_templates(tmp_path: Path) -> None:
     templates = Templates(template_root(), tmp_path)
     context = dict.fromkeys(("subject", "preheader", "list_title"), "x") | {"language": "de", "direction": "ltr"}
     context |= {"site": {"name": "x", "postal_address": "x"}, "blanks": {"confirm": "c", "decline": "d"}}
+    context |= {"theme": THEMES["paper"]}
     assert "Ja, bitte" in templates.mjml("confirm", context)
     assert "Ja, bitte:\nc\n" in templates.text("confirm", context)
     assert templates.text("own", {}) == "mine"

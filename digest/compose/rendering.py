@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from digest.blanks import Blank, blank
-from digest.compose.content import ArticleContent, IssueContent
+from digest.compose.content import ArticleContent, IssueContent, Sponsor
 from digest.templating import Templates
 from digest.templating.filters import Links
 from digest.templating.inspection import Document, forbidden
@@ -117,7 +117,7 @@ def _inert(value: T) -> T:
         changes: dict[str, Any] = {}
         for field in fields(value):
             changes[field.name] = _inert_field(field.name, getattr(value, field.name))
-        if isinstance(value, ArticleContent) and value.picture and not _shown(value.picture.url):
+        if isinstance(value, ArticleContent | Sponsor) and value.picture and not _shown(value.picture.url):
             changes["picture"] = None
         return replace(value, **changes)
     if isinstance(value, tuple):

@@ -13,11 +13,12 @@ import pytest
 import samples
 
 from digest.blanks import Blank, blank, fill
-from digest.compose.content import ArticleContent, Byline, IssueContent, SectionContent, articles
+from digest.compose.content import ArticleContent, Byline, IssueContent, SectionContent, Sponsor, articles
 from digest.compose.rendering import MAX_HTML, Rendered, render, render_letter
 from digest.templating import Templates, store, template_root
 from digest.templating.inspection import Document
 from digest.templating.text import columns
+from digest.theme import THEMES
 
 TEMPLATES = Templates(template_root())
 WORD = "k3v9q"
@@ -54,6 +55,61 @@ SHIPPED = {
 mails = pytest.mark.parametrize("mail", SHIPPED.values(), ids=SHIPPED.keys())
 ISSUES = {name: mail for name, mail in SHIPPED.items() if "roundup" in name}
 issues = pytest.mark.parametrize("mail", ISSUES.values(), ids=ISSUES.keys())
+
+
+RICH = replace(
+    samples.ISSUE,
+    sections=(
+        replace(samples.CRISES, note="Our view on **two** fronts, [more here](https://meridian.example/more)."),
+        replace(samples.BUDGETS, style="symposium", question="What should an audit be allowed to find?"),
+        replace(samples.EUROPE, style="links"),
+        samples.NOTES,
+    ),
+    sponsor=Sponsor(
+        "Sponsored by Harbour Books",
+        "Maps of the north",
+        "https://books.example/maps",
+        "A *new* edition.",
+        samples.picture(2, "Two maps"),
+        after="crises",
+    ),
+)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_everything_an_issue_can_hold_stands_in_both_parts(theme: str) -> None:
+    mail = rendered(replace(RICH, theme=THEMES[theme]))
+    assert mail.problems == ()
+    text, seen = " ".join(mail.text.split()), " ".join(Document(mail.html).text.split())
+    for words in ("What should an audit be allowed to find?", "Maps of the north", "Sponsored by Harbour Books"):
+        assert (words in text, words in seen) == (True, True)
+    assert "Our view on two fronts, more here [" in text
+    assert text.index("Sanctions work best") < text.index("Maps of the north") < text.index("ARMS AND BUDGETS")
+    assert seen.index("Sanctions work best") < seen.index("Maps of the north") < seen.index("Arms and Budgets")
+    assert THEMES[theme].light.accent in mail.html
+    assert THEMES[theme].dark.card in mail.html
+
+
+def test_a_sponsor_whose_section_is_not_there_follows_the_lead() -> None:
+    assert RICH.sponsor
+    mail = rendered(replace(RICH, sponsor=replace(RICH.sponsor, after="gone", label="")))
+    for part in (mail.text.upper(), Document(mail.html).text.upper()):
+        assert part.index("STOPPED ANSWERING") < part.index("MAPS OF THE NORTH") < part.index("SANCTIONS WORK BEST")
+    assert "[Sponsored]" in mail.text
+
+
+def test_a_theme_sets_width_typefaces_and_logo() -> None:
+    own = replace(THEMES["press"], width=560, heading_font="Futura,sans-serif", logo="https://a.example/l.png")
+    html = rendered(replace(RICH, theme=own)).html
+    assert "max-width:560px" in html
+    assert "Futura,sans-serif" in html
+    assert "https://a.example/l.png" in html
+
+
+@mails
+def test_no_text_is_smaller_than_fourteen_pixels(mail: Rendered) -> None:
+    sizes = re.findall(r"font-size:\s*(\d+)px|font:[^;\"]*?(\d+)px/", mail.html)
+    assert min(int(one or other) for one, other in sizes if int(one or other) > 1) >= 14
 
 
 @mails
