@@ -11,11 +11,13 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, BinaryIO, TextIO
 
-from sqlalchemy import select
+from sqlalchemy import select, type_coerce
+from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from subscribers.audience import EVERYWHERE
@@ -31,7 +33,7 @@ __all__ = ["Order", "Report", "export_csv", "import_csv"]
 
 CHUNK = 10_000  # people of a transaction: one that writes fewer waits for the disk, and looks at indexes, more often
 MOST_LISTED = MOST_NAMED  # bad rows that a report names
-PAGE = 2_000  # people of an export that are read at once
+PAGE = 2_000  # people of an export that are in memory at once
 
 Opener = Callable[[], AbstractContextManager[Session]]
 Progress = Callable[[str, int, int | None], None]
@@ -138,13 +140,23 @@ def export_csv(session: Session, out: TextIO, list_id: str) -> int:
     """
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["email", "name", "language", "status", "suppressed", "joined", "confirmed at", "left at"])
+    iso = lru_cache(maxsize=4_096)(_iso)  # people of one import share their instants
     count = 0
-    for row in _everybody(session, list_id):
-        dates = [at.isoformat() if at else "" for at in (row.created_at, row.confirmed_at, row.left_at)]
-        cells = [row.email, row.name, row.language or "", row.status, "yes" if row.suppressed else "", *dates]
-        writer.writerow([guard(cell) for cell in cells])
-        count += 1
+    for page in _everybody(session, list_id):
+        count += len(page)
+        writer.writerows(
+            (guard(row[1]), guard(row[2]), guard(row[3] or ""), row[4], "yes" if row[5] else "", *map(iso, row[6:]))
+            for row in page
+        )
     return count
+
+
+def _iso(instant: datetime | str | None) -> str:
+    """An instant as the driver gave it, in ISO 8601: SQLAlchemy's own way costs more than the rest of the row."""
+    if instant is None:
+        return ""
+    naive = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return naive.replace(tzinfo=UTC).isoformat()
 
 
 def _count(report: Report, taken: Taken) -> None:
@@ -158,10 +170,11 @@ def _count(report: Report, taken: Taken) -> None:
     report.addresses += taken.named[: MOST_LISTED - len(report.addresses)]
 
 
-def _everybody(session: Session, list_id: str) -> Iterator[Any]:
+def _everybody(session: Session, list_id: str) -> Iterator[Sequence[Sequence[Any]]]:
     person, place, away = table(Subscriber), table(Subscription), table(Suppression)
     scopes = away.c.scope.in_([EVERYWHERE, list_id])
     suppressed = select(1).where(away.c.hash == person.c.email_hash, scopes).correlate(person).exists()
+    dates = (type_coerce(column, NullType()) for column in (place.c.created_at, place.c.confirmed_at, place.c.left_at))
     rows = (
         select(
             person.c.id,
@@ -169,21 +182,16 @@ def _everybody(session: Session, list_id: str) -> Iterator[Any]:
             person.c.name,
             person.c.language,
             place.c.status,
-            place.c.created_at,
-            place.c.confirmed_at,
-            place.c.left_at,
             suppressed.label("suppressed"),
+            *dates,
         )
         .join_from(place, person, person.c.id == place.c.subscriber_id)
         .where(place.c.list_id == list_id)
         .order_by(place.c.subscriber_id)
-        .limit(PAGE)
+        .execution_options(yield_per=PAGE)
     )
-    after = 0
-    # The second follows from the first, but PostgreSQL would begin at the first person for every page.
-    while page := session.execute(rows.where(place.c.subscriber_id > after, person.c.id > after)).all():
-        yield from page
-        after = page[-1].id
+    # One statement, so that all of it is of one instant; in pages it would sort the whole list for each.
+    yield from session.execute(rows).partitions()
 
 
 def _distinct(chunk: list[Row | BadRow], report: Report, seen: set[int] | None) -> dict[str, Row]:
