@@ -53,6 +53,13 @@ def read_counts(body: bytes, kind: str, columns: Mapping[str, str]) -> Sheet:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("cp1252", "replace")
+    try:
+        return _sheet(text, kind, columns)
+    except csv.Error as error:
+        raise UsageError(f"expected a CSV file, got something that is none: {error}") from error
+
+
+def _sheet(text: str, kind: str, columns: Mapping[str, str]) -> Sheet:
     head = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t|", key=head.count))
     header = next(reader, [])

@@ -19,6 +19,7 @@ from digest.errors import DatabaseUnavailable
 from digest.gather.completing import facts, robots, storing
 from digest.gather.completing.storing import Wanted
 from digest.gather.fetch import Fetcher
+from digest.gather.hosts import without_secrets
 from digest.gather.outcomes import Fetched
 from digest.gather.pages import read
 from digest.gather.urls import host
@@ -77,7 +78,7 @@ class _Round:
                 try:
                     await self._look(page)
                 except Exception as error:  # a page's trouble, or a lock's, must not cost the others
-                    log.warning("page %s: %s", page.url, type(error).__name__)
+                    log.warning("page %s: %s", without_secrets(page.url), type(error).__name__)
                     self._report.failed += 1
 
     async def _look(self, page: Wanted) -> None:
