@@ -19,7 +19,7 @@ from digest.gather.completing.run import MOST, complete
 from digest.gather.fetch import fetcher
 from digest.gather.outcomes import Failed, Fetched, Later
 from digest.gather.run import GatherReport, gather
-from digest.models import Appearance, Article, Edition, Issue, PageLook, Sighting, Source, people
+from digest.models import Appearance, Article, Edition, Engagement, Issue, Override, PageLook, Sighting, Source, people
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CONFIG = Config(
@@ -266,6 +266,70 @@ def test_two_addresses_of_one_page_are_one_article(engine: Engine, server: FeedS
     with db.reading(engine) as session:
         assert set(session.exec(select(Sighting.article_id))) == {shown[0].id}
         assert shown[0].id in set(session.exec(select(Appearance.article_id)))
+
+
+def naming(server: FeedServer, name: str) -> bytes:
+    return page(more=f"<link rel='canonical' href='{server.url('a.test', name)}'>")
+
+
+def test_pages_that_name_each_other_in_a_circle_leave_one_article(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "one", "two", "three", title="The same piece of news"))
+    for name, other in (("/one", "/two"), ("/two", "/three"), ("/three", "/one")):
+        server.page("a.test", name, naming(server, other))
+    run(engine, server)
+    assert [article.hidden for article in articles(engine)].count(False) == 1
+    run(engine, server, NOW + timedelta(hours=7))
+    assert [article.hidden for article in articles(engine)].count(False) == 1
+
+
+@pytest.mark.parametrize("column", ["held_for", "added_by_hand"])
+def test_a_page_in_two_sources_is_neither_held_with_one_nor_taken_from_an_editor(
+    engine: Engine, server: FeedServer, column: str
+) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "one", "two", title="The same piece of news"))
+    server.page("a.test", "/two", naming(server, "/one"))
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+    with db.writing(engine) as session:
+        rows = {row.url.rpartition("/")[2]: row for row in session.exec(select(Article))}
+        if column == "held_for":
+            rows["one"].held_for = "It waits."
+        else:
+            rows["two"].added_by_hand = True
+    run(engine, server, NOW + timedelta(hours=7))
+    shown = [article for article in articles(engine) if not article.hidden]
+    assert [article.url.rpartition("/")[2] for article in shown] == ["two"]
+
+
+def test_what_an_editor_and_readers_said_of_one_name_is_said_of_the_page(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "one", "two", title="The same piece of news"))
+    server.page("a.test", "/two", naming(server, "/one"))
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+    with db.writing(engine) as session:
+        session.add(people.MailingList(id="weekly", title="Weekly", created_at=NOW))
+        session.flush()
+        session.add(Edition(id="weekly", list_id="weekly", title="Weekly"))
+        session.flush()
+        issue = Issue(edition_id="weekly", window_start=NOW, window_end=NOW, created_at=NOW)
+        session.add(issue)
+        session.flush()
+        gone = session.exec(select(Article).where(col(Article.url).endswith("/two"))).one()
+        assert gone.id is not None and issue.id is not None
+        session.add(Override(issue_id=issue.id, article_id=gone.id, pinned=True, title="Ours", at=NOW))
+        session.add(Engagement(article_id=gone.id, kind="clicks", count=7, at=NOW))
+        gone.boost = 2.0
+    run(engine, server, NOW + timedelta(hours=7))
+    with db.reading(engine) as session:
+        kept = session.exec(select(Article).where(col(Article.hidden).is_(False))).one()
+        said = {row.article_id: (row.pinned, row.title) for row in session.exec(select(Override))}
+        counted = session.exec(select(Engagement.count).where(Engagement.article_id == kept.id)).all()
+    assert kept.id is not None and kept.boost == 2.0 and list(counted) == [7]
+    assert said.pop(kept.id) == (True, "Ours")
+    assert [pinned for pinned, _ in said.values()] == [False]
 
 
 ROBOTS = [
