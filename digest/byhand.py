@@ -16,6 +16,7 @@ from digest.config.keys import TABLES
 from digest.config.kinds import Kind, Wrong, shown
 from digest.config.rules import wrong_type
 from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
+from digest.gather.completing.storing import renamed
 from digest.gather.flood import RELEASE
 from digest.gather.standing import revived
 from digest.gather.storing import standing, store_standing
@@ -287,11 +288,12 @@ def _let_in(row: Article, now: datetime) -> None:
 def add_article(session: Session, url: str, now: datetime, **given: Any) -> Article:
     """An article that no feed brought, of the source on its host or of the source "by-hand"."""
     address = checked("sources", url=url)["url"]
-    if session.exec(select(Article).where(Article.canonical_url == canonical_url(address))).first():
+    name = canonical_url(address)
+    if session.exec(select(Article).where(Article.canonical_url == name)).first() or renamed(session, [name]):
         raise NothingToDo("this article is there already")
     published = given.pop("published_at", None)
     added = Article(
-        canonical_url=canonical_url(address),
+        canonical_url=name,
         url=address,
         source_id=_source_of(session, address, now).id,
         first_seen_at=now,

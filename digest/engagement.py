@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert
 from sqlmodel import Session, col, select
 
 from digest.errors import UsageError
+from digest.gather.completing.storing import renamed
 from digest.gather.urls import canonical_url, web
 from digest.models import Article, Engagement, table
 
@@ -138,5 +139,6 @@ def _known(session: Session, urls: list[str], progress: Callable[[str, int, int 
         part = urls[start : start + _CHUNK]
         pages = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(part)))
         found.update((url, article) for url, article in pages.all() if article is not None)
+        found.update(renamed(session, [url for url in part if url not in found]))
         progress("URLs looked up", start + len(part), len(urls))
     return found

@@ -13,7 +13,10 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from digest import db
+from digest.byhand import add_article
 from digest.config import Config, GatherConfig, MailConfig, SiteConfig
+from digest.engagement import read_counts, store_counts
+from digest.errors import NothingToDo
 from digest.gather.completing import facts, robots
 from digest.gather.completing.run import MOST, complete
 from digest.gather.fetch import fetcher
@@ -378,3 +381,24 @@ SITES = [
 @pytest.mark.parametrize(("own", "said", "identity", "caption"), SITES, ids=[row[3] for row in SITES])
 def test_a_page_may_name_itself_within_its_site(own: str, said: str | None, identity: str | None, caption: str) -> None:
     assert facts.identity(own, said) == identity
+
+
+def test_a_page_that_named_itself_is_known_by_the_address_it_came_under(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "short"))
+    server.page("a.test", "/short", naming(server, "/long/address"))
+    run(engine, server)
+    [named] = articles(engine)
+    assert named.canonical_url.endswith("/long/address") and named.url.endswith("/short")
+    server.page("a.test", "/f", feed(server, "short").replace(b"id-short", b"another-id"))
+    server.page("b.test", "/f", feed(server, "short"))
+    with db.writing(engine) as session:
+        session.add(Source(id="b", url=server.url("b.test", "/f"), created_at=NOW))
+    run(engine, server, NOW + timedelta(hours=7))
+    assert [article.id for article in articles(engine)] == [named.id]
+    sheet = read_counts(f"url,clicks\n{named.url},5\n".encode(), "clicks", {})
+    with db.writing(engine) as session:
+        report = store_counts(session, sheet, "clicks", NOW, lambda *_: None)
+    assert (report.stored, report.bad) == (1, [])
+    with db.writing(engine) as session, pytest.raises(NothingToDo):
+        add_article(session, named.url, NOW, title="Pasted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,6 +109,19 @@ def filled(session: Session, articles: Collection[int]) -> dict[int, set[str]]:
         .where(col(Article.id).in_(articles))
     )
     return {article: set(names) for article, names in rows if article is not None and names}
+
+
+def renamed(session: Session, urls: Sequence[str]) -> dict[str, int]:
+    """The articles that came under these canonical URLs and have the one now that their page gives itself.
+
+    `urls` are as many as one IN list takes.
+    """
+    known = session.exec(select(PageLook.canonical_url, PageLook.facts).where(col(PageLook.canonical_url).in_(urls)))
+    names = {url: facts.identity(url, told.get("canonical_url")) for url, told in known}
+    wanted = set(filter(None, names.values()))
+    found = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(wanted)))
+    articles = dict(found.all())
+    return {url: id_ for url, name in names.items() if (id_ := articles.get(name or "")) is not None}
 
 
 def _rename(session: Session, article: Article, named: str, now: datetime) -> None:
