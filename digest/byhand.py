@@ -91,12 +91,14 @@ class _Shelf:
         known = self._urls.get(url)
         if known is not None:
             raise NothingToDo(f'the source "{known}" has this URL already')
+        if name == BY_HAND:
+            raise UsageError(f'id: expected another one, "{BY_HAND}" holds the articles that are added by hand')
         if name in self._ids:
             raise UsageError(f'id: expected a new one, got "{name}", which is a source already')
 
     def has(self, name: str | None) -> bool:
-        """Whether a source is called `name`."""
-        return name in self._ids
+        """Whether a source is called `name`, or none may be."""
+        return name in self._ids or name == BY_HAND
 
     def _free(self, wanted: str) -> str:
         """`wanted`, or the first of wanted-2, wanted-3, ... that is free."""
