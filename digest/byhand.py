@@ -16,6 +16,7 @@ from digest.config.keys import TABLES
 from digest.config.kinds import Kind, Wrong, shown
 from digest.config.rules import wrong_type
 from digest.errors import Declared, NeedsDecision, NotFound, NothingToDo, UsageError
+from digest.gather.completing.storing import renamed
 from digest.gather.flood import RELEASE
 from digest.gather.standing import revived
 from digest.gather.storing import standing, store_standing
@@ -90,12 +91,14 @@ class _Shelf:
         known = self._urls.get(url)
         if known is not None:
             raise NothingToDo(f'the source "{known}" has this URL already')
+        if name == BY_HAND:
+            raise UsageError(f'id: expected another one, "{BY_HAND}" holds the articles that are added by hand')
         if name in self._ids:
             raise UsageError(f'id: expected a new one, got "{name}", which is a source already')
 
     def has(self, name: str | None) -> bool:
-        """Whether a source is called `name`."""
-        return name in self._ids
+        """Whether a source is called `name`, or none may be."""
+        return name in self._ids or name == BY_HAND
 
     def _free(self, wanted: str) -> str:
         """`wanted`, or the first of wanted-2, wanted-3, ... that is free."""
@@ -287,11 +290,12 @@ def _let_in(row: Article, now: datetime) -> None:
 def add_article(session: Session, url: str, now: datetime, **given: Any) -> Article:
     """An article that no feed brought, of the source on its host or of the source "by-hand"."""
     address = checked("sources", url=url)["url"]
-    if session.exec(select(Article).where(Article.canonical_url == canonical_url(address))).first():
+    name = canonical_url(address)
+    if session.exec(select(Article).where(Article.canonical_url == name)).first() or renamed(session, [name]):
         raise NothingToDo("this article is there already")
     published = given.pop("published_at", None)
     added = Article(
-        canonical_url=canonical_url(address),
+        canonical_url=name,
         url=address,
         source_id=_source_of(session, address, now).id,
         first_seen_at=now,

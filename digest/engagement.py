@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert
 from sqlmodel import Session, col, select
 
 from digest.errors import UsageError
+from digest.gather.completing.storing import renamed
 from digest.gather.urls import canonical_url, web
 from digest.models import Article, Engagement, table
 
@@ -53,6 +54,13 @@ def read_counts(body: bytes, kind: str, columns: Mapping[str, str]) -> Sheet:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("cp1252", "replace")
+    try:
+        return _sheet(text, kind, columns)
+    except csv.Error as error:
+        raise UsageError(f"expected a CSV file, got something that is none: {error}") from error
+
+
+def _sheet(text: str, kind: str, columns: Mapping[str, str]) -> Sheet:
     head = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t|", key=head.count))
     header = next(reader, [])
@@ -131,5 +139,6 @@ def _known(session: Session, urls: list[str], progress: Callable[[str, int, int 
         part = urls[start : start + _CHUNK]
         pages = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(part)))
         found.update((url, article) for url, article in pages.all() if article is not None)
+        found.update(renamed(session, [url for url in part if url not in found]))
         progress("URLs looked up", start + len(part), len(urls))
     return found

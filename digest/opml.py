@@ -87,6 +87,8 @@ def read(raw: bytes) -> list[Feed]:
         parser.Parse(raw, True)
     except expat.ExpatError as error:
         raise UsageError(f"expected OPML, got something that is not XML: {error}") from error
+    except (LookupError, ValueError) as error:  # of the encoding that it names
+        raise UsageError(f"expected OPML in an encoding that can be read, such as UTF-8, got: {error}") from error
     return reader.feeds
 
 

@@ -12,6 +12,9 @@ _TOKEN = re.compile(r"/(unsubscribe|confirm|preferences)/[A-Za-z0-9_=-]+")
 _SECRET = re.compile(
     r"(?i)\b((?:old_)?secrets?|passw(?:or)?d|authorization|token)\b(['\"]?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?\S+"
 )
+_KEY = re.compile(
+    r"(?i)([?&](?:[\w.-]*(?:token|secret|passw(?:or)?d|api-?_?key|signature)|pass|pwd|key|auth|sig)=)[^&#\s\"']+"
+)
 _IN_URL = re.compile(r"://[^\s/@]+@")
 
 
@@ -19,6 +22,7 @@ def masked(text: str) -> str:
     """`text` with the local parts of mail addresses, the tokens of links and secrets replaced by ***."""
     text = _ADDRESS.sub("***@", text)
     text = _IN_URL.sub("://***@", text)
+    text = _KEY.sub(r"\1***", text)
     text = _TOKEN.sub(r"/\1/***", text)
     return _SECRET.sub(r"\1\2***", text)
 

@@ -136,7 +136,7 @@ def _look(app: App, at: Target) -> tuple[str, ...]:
     if not isinstance(outcome, Fetched) or feed is None:
         raise DigestError(f"{getattr(outcome, 'sentence', f'{at.url}: it was not read')}; --no-check adds it as it is")
     if not feed.kind:
-        raise DigestError(f"{outcome.url}: {'; '.join(feed.problems)}; --no-check adds it as it is")
+        raise DigestError(f"{outcome.shown}: {'; '.join(feed.problems)}; --no-check adds it as it is")
     return feed.problems
 
 

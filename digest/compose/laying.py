@@ -77,7 +77,7 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
 def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Mapping[int, Override]) -> _Pool:
     looked = window(issue.window_start, issue.window_end, edition.window_days)
     elsewhere = rows.taken_by_others(session, issue)
-    rolling = rows.rolling(session, issue, edition.ranking.roll_over)
+    rolling = [*rows.rolling(session, issue, edition.ranking.roll_over), *rows.passed_over(session, issue)]
     rolled = {rolled.article.id or 0: _rolled(rolled) for rolled in rolling}
     inside = rows.looked_at(session, looked, [*overrides])
     both = {article.id or 0: (article, source) for article, source in inside}
@@ -98,6 +98,9 @@ def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Map
 
 
 def _rolled(rolling: rows.Rolling) -> str:
+    if rolling.cancelled:
+        was = named(rolling.number, rolling.issue_id)
+        return f"It comes from {was}, which was cancelled after a later one had gone out."
     return f"It is rolled over from {named(rolling.number, rolling.issue_id)}, where there was no room for it."
 
 

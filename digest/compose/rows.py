@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlalchemy.orm import aliased
@@ -88,12 +88,13 @@ def looked_at(session: Session, window: Window, also: Collection[int]) -> list[t
 
 @dataclass(frozen=True)
 class Rolling:
-    """An article that found no room in an earlier issue of the edition, and may compete again."""
+    """An article that an earlier issue of the edition had no room for, or that went with it, and may compete again."""
 
     article: Article
     source: Source
     issue_id: int
     number: int | None
+    cancelled: bool = False  # the issue was
 
 
 def rolling(session: Session, issue: Issue, most: int) -> list[Rolling]:
@@ -127,6 +128,44 @@ def rolling(session: Session, issue: Issue, most: int) -> list[Rolling]:
     )
     found = [Rolling(article, source, id_, numbers[id_]) for article, source, id_ in session.exec(query)]
     return sorted(found, key=lambda one: one.article.canonical_url)
+
+
+def passed_over(session: Session, issue: Issue) -> list[Rolling]:
+    """What the edition's cancelled issues of the last four weeks had, where a later one went out without it; by URL.
+
+    Such an issue was held, say, while the next one began where it had ended: nobody has looked at its articles since.
+    """
+    query = select(Issue).where(Issue.edition_id == issue.edition_id, col(Issue.id) < issue.id)
+    before = session.exec(query.order_by(col(Issue.id))).all()
+    found: dict[int, Rolling] = {}
+    for number, one in enumerate(before):
+        later = [row.id for row in before[number + 1 :] if row.state in GONE_OUT]
+        if one.state == IssueState.CANCELLED and later and one.window_end > issue.window_end - REMEMBERED:
+            begin = max((row.window_end for row in before[:number] if counts(row)), default=one.window_start)
+            end = min(one.window_end, issue.window_start)
+            for article, source in _unseen(session, begin, end, later):
+                found[article.id or 0] = Rolling(article, source, one.id or 0, one.number, cancelled=True)
+    return sorted(found.values(), key=lambda one: one.article.canonical_url)
+
+
+def _unseen(
+    session: Session, begin: datetime, end: datetime, issues: Collection[int | None]
+) -> Sequence[tuple[Article, Source]]:
+    """The articles that became available between these instants, and that none of the issues looked at."""
+    seen = exists().where(col(Placement.article_id) == col(Article.id), col(Placement.issue_id).in_(issues))
+    available = col(Article.available_at)
+    return session.exec(
+        select(Article, Source)
+        .join(Source, col(Source.id) == col(Article.source_id))
+        .where(available >= begin, available < end, ~seen)
+    ).all()
+
+
+def counts(issue: Issue) -> bool:
+    """Whether the edition's next issue begins where this one ended."""
+    if issue.state == IssueState.SKIPPED:
+        return issue.slot is not None and not issue.rolled_over
+    return issue.state != IssueState.CANCELLED
 
 
 def taken_by_others(session: Session, issue: Issue) -> dict[int, Taken]:

@@ -210,14 +210,8 @@ def _start(session: Session, issue: Issue) -> datetime | None:
     or rolled over does not count, nor does a thin one that was only tried by hand.
     """
     earlier = session.exec(select(Issue).where(Issue.edition_id == issue.edition_id, col(Issue.id) < issue.id)).all()
-    cuts = [row.window_end for row in earlier if _counts(row)]
+    cuts = [row.window_end for row in earlier if rows.counts(row)]
     return max(cuts) if cuts else min((row.window_start for row in earlier), default=None)
-
-
-def _counts(issue: Issue) -> bool:
-    if issue.state == IssueState.SKIPPED:
-        return issue.slot is not None and not issue.rolled_over
-    return issue.state != IssueState.CANCELLED
 
 
 def _unapproved(session: Session, issue: Issue, now: datetime) -> Issue:

@@ -142,11 +142,15 @@ class Fetcher:
     async def _follow(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
         at, permanent, seen = _checked(resolve("", url)), True, {url}
         for _ in range(MAX_HOPS + 1):
-            request = self._client.build_request("GET", at, headers=self._headers(at, validators))
+            headers = self._headers(at, validators)
+            request = self._client.build_request("GET", at, headers=headers)
             async with asyncio.timeout(self._first_byte_s):
                 response = await self._client.send(request, stream=True)
             try:
                 target = _target(response, at)
+                if response.status_code == HTTPStatus.NOT_MODIFIED and not _conditions(headers):
+                    # Of a source that was never read it would be believed for ever.
+                    return Failed(f"{without_secrets(at)} answered 304 Not Modified, which was not asked", status=304)
                 if target is None:
                     kept = at if permanent and len(seen) > 1 else None
                     return await self._outcome(response, at, kept, now)
@@ -236,6 +240,10 @@ def _target(response: httpx.Response, at: str) -> str | None:
     if httpx.URL(target).userinfo and _origin(target) != _origin(at):
         raise _Refused("it redirects to an address with a password in it")
     return target
+
+
+def _conditions(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name.startswith(b"If-") for name, _ in headers)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -23,6 +23,7 @@ from digest.gather.discovery import (
 )
 from digest.gather.entries import Feed
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
+from digest.gather.hosts import without_secrets
 from digest.gather.outcomes import Fetched, Outcome
 
 MOST = 10  # requests for one site
@@ -72,7 +73,7 @@ class _Search:
             return found
         outcome = await self.ask(Candidate(self.url, None))
         if not isinstance(outcome, Fetched):
-            self.sentence = getattr(outcome, "sentence", f"{self.url}: it was not read")
+            self.sentence = getattr(outcome, "sentence", f"{without_secrets(self.url)}: it was not read")
             # A site may show its page to browsers only, and its feed to all.
             turned_away = getattr(outcome, "status", None) in (401, 403, 404) and urlsplit(self.url).path in ("", "/")
             return await self.elsewhere(Named()) if turned_away else []
@@ -80,8 +81,8 @@ class _Search:
         if itself:
             return [itself]
         self.sentence = (
-            f"{self.url}: expected a feed, or a page that names one, got neither there nor in the usual places of its "
-            "site (digest sources add URL --type page reads the page itself)"
+            f"{without_secrets(self.url)}: expected a feed, or a page that names one, got neither there nor in the "
+            "usual places of its site (digest sources add URL --type page reads the page itself)"
         )
         page = await asyncio.to_thread(named, outcome.body, outcome.url, outcome.content_type, outcome.link)
         return await self.try_all(page.feeds, _NAMED) or await self.elsewhere(page)

@@ -37,6 +37,6 @@ def retry_at(value: str, now: datetime) -> datetime | None:
 def _date(value: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

@@ -10,6 +10,11 @@ from publicsuffixlist import PublicSuffixList
 
 from digest.gather.urls import host
 
+# Parameters by which private feeds know their readers.
+_SECRET = re.compile(
+    r"(?i)([?&](?:[\w.-]*(?:token|secret|passw(?:or)?d|api-?_?key|signature)|pass|pwd|key|auth|sig)=)[^&#\s]+"
+)
+
 
 @cache
 def _suffixes() -> PublicSuffixList:
@@ -32,6 +37,11 @@ def owner_of(url: str) -> str:
     return owner(host(url))
 
 
-def without_secrets(url: str) -> str:
-    """`url` as it may be shown and logged: without the user name and password that some feeds' addresses carry."""
+def without_user(url: str) -> str:
+    """`url` without the user name and password that some feeds' addresses carry: no link to a reader may have them."""
     return re.sub(r"(?<=://)[^/?#]*@", "", url, count=1)
+
+
+def without_secrets(url: str) -> str:
+    """`url` as it may be shown and logged: without user name and password, with … for a key or token."""
+    return _SECRET.sub(r"\1…", without_user(url))

@@ -13,6 +13,7 @@ from digest.errors import UsageError
 from digest.gather import folders, kinds
 from digest.gather.entries import Feed
 from digest.gather.fetch import Fetcher
+from digest.gather.hosts import without_secrets, without_user
 from digest.gather.kinds.sitemap import newest_parts
 from digest.gather.outcomes import Failed, Fetched, Outcome, Part, Validators
 from digest.models import Source
@@ -51,7 +52,7 @@ def read(at: Target, fetched: Fetched) -> Feed:
     return kinds.read(
         at.type or kinds.recognised(fetched.body, fetched.content_type),
         fetched.body,
-        url=fetched.url,
+        url=without_user(fetched.url),  # relative links become articles' addresses
         content_type=fetched.content_type,
         selectors=at.selectors,
         parts=fetched.parts,
@@ -72,7 +73,7 @@ async def _part(fetching: Fetcher, url: str, now: datetime) -> Part:
     outcome = await fetching.fetch(url, None, now)
     if isinstance(outcome, Fetched):
         return Part(outcome.url, outcome.body, outcome.content_type)
-    return Part(url, problem=getattr(outcome, "sentence", f"{url}: it was not read"))
+    return Part(url, problem=getattr(outcome, "sentence", f"{without_secrets(url)}: it was not read"))
 
 
 def given(

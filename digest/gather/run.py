@@ -21,6 +21,7 @@ from digest.gather import alarms, decide, looking, standing, storing, taking
 from digest.gather.completing.run import PagesReport, complete
 from digest.gather.entries import Feed
 from digest.gather.fetch import Fetcher, Resolver, fetcher, system_resolver
+from digest.gather.hosts import without_secrets
 from digest.gather.outcomes import Failed, Fetched, Outcome, Validators
 from digest.gather.standing import Standing
 from digest.gather.turns import Turns
@@ -135,7 +136,7 @@ class _Round:
             return SourceReport(source.id, source.state, 0, f"not stored, the next look finds it again: {error}")
         except Exception as error:  # a mistake of ours that one feed brings to light must not cost the others' articles
             log.exception("source %s", source.id)
-            failed = Failed(f"{source.url} could not be taken in: {type(error).__name__}")
+            failed = Failed(f"{without_secrets(source.url)} could not be taken in: {type(error).__name__}")
             now = self._clock()
             after = standing.after(storing.standing(source), failed, None, now)
             with suppress(DatabaseUnavailable):
@@ -159,7 +160,8 @@ class _Round:
             new = await asyncio.to_thread(_store, self._engine, source, after, entries, self._clock)
         self._locked_out = 0
         if after.url != before.url:
-            log.warning("source %s moved for good, from %s to %s", source.id, before.url, after.url)
+            was, here = without_secrets(before.url), without_secrets(after.url)
+            log.warning("source %s moved for good, from %s to %s", source.id, was, here)
         return SourceReport(source.id, after.state, new, after.error)
 
     async def _ask(self, at: looking.Target, validators: Validators | None) -> Outcome | str:

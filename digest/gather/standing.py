@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from digest.gather.decide import is_usable
 from digest.gather.entries import Feed
+from digest.gather.hosts import without_secrets
 from digest.gather.outcomes import Failed, Fetched, Later, Outcome, Unchanged, Validators
 from digest.models import SourceState
 
@@ -135,7 +136,7 @@ def _succeeded(standing: Standing, max_age_s: int | None, now: datetime) -> Stan
 
 
 def _ended(standing: Standing) -> Standing:
-    sentence = f"{standing.url} says that it has ended; it is not asked again"
+    sentence = f"{without_secrets(standing.url)} says that it has ended; it is not asked again"
     return replace(
         standing,
         state=SourceState.GONE,

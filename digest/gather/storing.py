@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from sqlmodel import Session, col, select, update
 
 from digest.gather.clean import shorten
-from digest.gather.completing.storing import filled
+from digest.gather.completing.storing import filled, renamed
 from digest.gather.decide import Known, Page, Sorted, available_at, headline, published_at, section, standfirst
 from digest.gather.entries import Entry
 from digest.gather.hosts import owner_of
@@ -65,6 +65,8 @@ def known(session: Session, source_id: str, entries: Sequence[Entry]) -> Known:
     for part in _parts(urls):
         stored = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(part)))
         found.update((url, article) for url, article in stored.all() if article is not None)
+    for part in _parts([url for url in urls if url not in found]):
+        found.update(renamed(session, part))
     return Known(ids, found, pages, _own(session, source_id, set(found.values()) - pages.keys()))
 
 

@@ -147,6 +147,10 @@ def test_a_surprise_is_one_sentence_and_its_traceback_is_masked(
         ("Authorization: Bearer abc.def", "Authorization: ***"),
         ("{'secret': 'hush'}", "{'secret': ***"),
         ("nothing to hide", "nothing to hide"),
+        (
+            "HTTP Request: GET https://jo:hush@a.test/f?page=2&apikey=hush",
+            "HTTP Request: GET https://***@a.test/f?page=2&apikey=***",
+        ),
     ],
 )
 def test_logs_are_masked(line: str, written: str) -> None:

@@ -126,6 +126,7 @@ def test_a_declared_folder_counts_from_the_file(here: Shell, tmp_path: Path, mon
         (["--select", "title=h2["], 'select: expected CSS for title like "h2 > a" or "img@data-src", got "h2["'),
         (["--select", "titel=h2"], "select: expected a table of CSS selectors"),
         (["--type", "feed", "--select", "title=h2"], 'select: expected none, or type "page", got one for type "feed"'),
+        (["--id", "by-hand"], 'id: expected another one, "by-hand" holds the articles that are added by hand'),
         (["--folder", "nowhere"], 'folder: expected a folder that is there, got "nowhere"'),
         (["--type", "folder"], "folder: missing, expected the folder of Markdown files"),
         (["--folder", ".", "--type", "page"], 'folder: expected none, or type "folder", got "."'),

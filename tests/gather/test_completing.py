@@ -13,13 +13,16 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from digest import db
+from digest.byhand import add_article
 from digest.config import Config, GatherConfig, MailConfig, SiteConfig
+from digest.engagement import read_counts, store_counts
+from digest.errors import NothingToDo
 from digest.gather.completing import facts, robots
 from digest.gather.completing.run import MOST, complete
 from digest.gather.fetch import fetcher
 from digest.gather.outcomes import Failed, Fetched, Later
 from digest.gather.run import GatherReport, gather
-from digest.models import Appearance, Article, Edition, Issue, PageLook, Sighting, Source, people
+from digest.models import Appearance, Article, Edition, Engagement, Issue, Override, PageLook, Sighting, Source, people
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CONFIG = Config(
@@ -268,6 +271,70 @@ def test_two_addresses_of_one_page_are_one_article(engine: Engine, server: FeedS
         assert shown[0].id in set(session.exec(select(Appearance.article_id)))
 
 
+def naming(server: FeedServer, name: str) -> bytes:
+    return page(more=f"<link rel='canonical' href='{server.url('a.test', name)}'>")
+
+
+def test_pages_that_name_each_other_in_a_circle_leave_one_article(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "one", "two", "three", title="The same piece of news"))
+    for name, other in (("/one", "/two"), ("/two", "/three"), ("/three", "/one")):
+        server.page("a.test", name, naming(server, other))
+    run(engine, server)
+    assert [article.hidden for article in articles(engine)].count(False) == 1
+    run(engine, server, NOW + timedelta(hours=7))
+    assert [article.hidden for article in articles(engine)].count(False) == 1
+
+
+@pytest.mark.parametrize("column", ["held_for", "added_by_hand"])
+def test_a_page_in_two_sources_is_neither_held_with_one_nor_taken_from_an_editor(
+    engine: Engine, server: FeedServer, column: str
+) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "one", "two", title="The same piece of news"))
+    server.page("a.test", "/two", naming(server, "/one"))
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+    with db.writing(engine) as session:
+        rows = {row.url.rpartition("/")[2]: row for row in session.exec(select(Article))}
+        if column == "held_for":
+            rows["one"].held_for = "It waits."
+        else:
+            rows["two"].added_by_hand = True
+    run(engine, server, NOW + timedelta(hours=7))
+    shown = [article for article in articles(engine) if not article.hidden]
+    assert [article.url.rpartition("/")[2] for article in shown] == ["two"]
+
+
+def test_what_an_editor_and_readers_said_of_one_name_is_said_of_the_page(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "one", "two", title="The same piece of news"))
+    server.page("a.test", "/two", naming(server, "/one"))
+    off = replace(CONFIG, gather=replace(CONFIG.gather, full_pages=False))
+    run(engine, server, config=off)
+    with db.writing(engine) as session:
+        session.add(people.MailingList(id="weekly", title="Weekly", created_at=NOW))
+        session.flush()
+        session.add(Edition(id="weekly", list_id="weekly", title="Weekly"))
+        session.flush()
+        issue = Issue(edition_id="weekly", window_start=NOW, window_end=NOW, created_at=NOW)
+        session.add(issue)
+        session.flush()
+        gone = session.exec(select(Article).where(col(Article.url).endswith("/two"))).one()
+        assert gone.id is not None and issue.id is not None
+        session.add(Override(issue_id=issue.id, article_id=gone.id, pinned=True, title="Ours", at=NOW))
+        session.add(Engagement(article_id=gone.id, kind="clicks", count=7, at=NOW))
+        gone.boost = 2.0
+    run(engine, server, NOW + timedelta(hours=7))
+    with db.reading(engine) as session:
+        kept = session.exec(select(Article).where(col(Article.hidden).is_(False))).one()
+        said = {row.article_id: (row.pinned, row.title) for row in session.exec(select(Override))}
+        counted = session.exec(select(Engagement.count).where(Engagement.article_id == kept.id)).all()
+    assert kept.id is not None and kept.boost == 2.0 and list(counted) == [7]
+    assert said.pop(kept.id) == (True, "Ours")
+    assert [pinned for pinned, _ in said.values()] == [False]
+
+
 ROBOTS = [
     ("User-agent: *\nDisallow: /", "/a", False, "all is refused"),
     ("User-agent: *\nDisallow:", "/a", True, "nothing is refused"),
@@ -314,3 +381,24 @@ SITES = [
 @pytest.mark.parametrize(("own", "said", "identity", "caption"), SITES, ids=[row[3] for row in SITES])
 def test_a_page_may_name_itself_within_its_site(own: str, said: str | None, identity: str | None, caption: str) -> None:
     assert facts.identity(own, said) == identity
+
+
+def test_a_page_that_named_itself_is_known_by_the_address_it_came_under(engine: Engine, server: FeedServer) -> None:
+    add(engine, server)
+    server.page("a.test", "/f", feed(server, "short"))
+    server.page("a.test", "/short", naming(server, "/long/address"))
+    run(engine, server)
+    [named] = articles(engine)
+    assert named.canonical_url.endswith("/long/address") and named.url.endswith("/short")
+    server.page("a.test", "/f", feed(server, "short").replace(b"id-short", b"another-id"))
+    server.page("b.test", "/f", feed(server, "short"))
+    with db.writing(engine) as session:
+        session.add(Source(id="b", url=server.url("b.test", "/f"), created_at=NOW))
+    run(engine, server, NOW + timedelta(hours=7))
+    assert [article.id for article in articles(engine)] == [named.id]
+    sheet = read_counts(f"url,clicks\n{named.url},5\n".encode(), "clicks", {})
+    with db.writing(engine) as session:
+        report = store_counts(session, sheet, "clicks", NOW, lambda *_: None)
+    assert (report.stored, report.bad) == (1, [])
+    with db.writing(engine) as session, pytest.raises(NothingToDo):
+        add_article(session, named.url, NOW, title="Pasted")

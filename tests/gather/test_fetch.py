@@ -85,16 +85,13 @@ def test_come_back_later_is_understood_in_both_forms(server: FeedServer, status:
         assert outcome.retry_at == at
 
 
-@pytest.mark.parametrize(("status", "permanent"), [(404, False), (410, True), (403, False), (500, False), (304, None)])
-def test_what_other_answers_mean(server: FeedServer, status: int, permanent: bool | None) -> None:
+@pytest.mark.parametrize(("status", "permanent"), [(404, False), (410, True), (403, False), (500, False), (304, False)])
+def test_what_other_answers_mean(server: FeedServer, status: int, permanent: bool) -> None:
     server.answer("news.test", "/f", status)
     outcome = fetch(server, "/f")
-    if permanent is None:
-        assert isinstance(outcome, Unchanged)
-    else:
-        assert isinstance(outcome, Failed)
-        assert (outcome.permanent, outcome.status) == (permanent, status)
-        assert str(status) in outcome.sentence
+    assert isinstance(outcome, Failed)
+    assert (outcome.permanent, outcome.status) == (permanent, status)
+    assert str(status) in outcome.sentence
 
 
 def test_only_permanent_redirects_tell_a_new_url(server: FeedServer) -> None:
@@ -240,3 +237,12 @@ def test_other_ports_are_not_asked(server: FeedServer) -> None:
 def test_which_addresses_may_be_connected_to(address: str, public: bool, with_leave: bool) -> None:
     assert may_connect(address) is public
     assert may_connect(address, private=True) is with_leave
+
+
+def test_a_304_that_was_not_asked_is_no_success(server: FeedServer) -> None:
+    server.answer("news.test", "/f", 304)
+    outcome = fetch(server, "/f")
+    assert isinstance(outcome, Failed) and "304 Not Modified, which was not asked" in outcome.sentence
+    elsewhere = fetch(server, "/f", Validators(server.url("news.test", "/other"), '"x"'))
+    assert isinstance(elsewhere, Failed)
+    assert isinstance(fetch(server, "/f", Validators(server.url("news.test", "/f"), '"x"')), Unchanged)

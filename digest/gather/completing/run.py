@@ -19,6 +19,7 @@ from digest.errors import DatabaseUnavailable
 from digest.gather.completing import facts, robots, storing
 from digest.gather.completing.storing import Wanted
 from digest.gather.fetch import Fetcher
+from digest.gather.hosts import without_secrets
 from digest.gather.outcomes import Fetched
 from digest.gather.pages import read
 from digest.gather.urls import host
@@ -77,7 +78,7 @@ class _Round:
                 try:
                     await self._look(page)
                 except Exception as error:  # a page's trouble, or a lock's, must not cost the others
-                    log.warning("page %s: %s", page.url, type(error).__name__)
+                    log.warning("page %s: %s", without_secrets(page.url), type(error).__name__)
                     self._report.failed += 1
 
     async def _look(self, page: Wanted) -> None:
@@ -98,7 +99,7 @@ class _Round:
     async def _refused(self, page: Wanted, url: str) -> bool:
         """Whether `url` may not be asked, which is written down: for good, or until robots.txt may be reached again."""
         text = await self._rules(url)
-        if robots.allowed(text, url):
+        if await asyncio.to_thread(robots.allowed, text, url):  # half a second, of rules that a server makes for that
             return False
         if text == robots.UNREACHED:
             async with self._writer:

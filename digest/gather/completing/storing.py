@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,18 @@ from sqlalchemy import or_
 from sqlmodel import Session, col, select, update
 
 from digest.gather.completing import facts
-from digest.models import Appearance, Article, Override, PageLook, RobotsText, Sighting, Source
+from digest.models import (
+    Appearance,
+    Article,
+    Engagement,
+    Issue,
+    IssueState,
+    Override,
+    PageLook,
+    RobotsText,
+    Sighting,
+    Source,
+)
 
 OLDEST = timedelta(days=30)
 LOOKED_THROUGH = 2_000  # rows, for the pages of one round
@@ -100,6 +111,19 @@ def filled(session: Session, articles: Collection[int]) -> dict[int, set[str]]:
     return {article: set(names) for article, names in rows if article is not None and names}
 
 
+def renamed(session: Session, urls: Sequence[str]) -> dict[str, int]:
+    """The articles that came under these canonical URLs and have the one now that their page gives itself.
+
+    `urls` are as many as one IN list takes.
+    """
+    known = session.exec(select(PageLook.canonical_url, PageLook.facts).where(col(PageLook.canonical_url).in_(urls)))
+    names = {url: facts.identity(url, told.get("canonical_url")) for url, told in known}
+    wanted = set(filter(None, names.values()))
+    found = session.exec(select(Article.canonical_url, Article.id).where(col(Article.canonical_url).in_(wanted)))
+    articles = dict(found.all())
+    return {url: id_ for url, name in names.items() if (id_ := articles.get(name or "")) is not None}
+
+
 def _rename(session: Session, article: Article, named: str, now: datetime) -> None:
     """The article under the name its page gives itself; one that has the name already is the same article."""
     other = session.exec(select(Article).where(Article.canonical_url == named)).first()
@@ -108,18 +132,38 @@ def _rename(session: Session, article: Article, named: str, now: datetime) -> No
         article.canonical_url = named
         if look is not None:
             session.merge(PageLook(**{**look.model_dump(), "canonical_url": named}))
-    elif facts.one_page(article.title, other.title):
-        _join(session, other, article)
+    elif facts.one_page(article.title, other.title) and not _is_joined(session, other):
+        _join(session, *sorted((other, article), key=_standing))
+
+
+def _standing(article: Article) -> tuple[bool, bool]:
+    """Which of two articles stays: one that waits for a person after any other, one that a person added before."""
+    return bool(article.held_for), not article.added_by_hand
+
+
+def _is_joined(session: Session, article: Article) -> bool:
+    """Whether it is but a name of another by now: pages that name each other in a circle must not all go."""
+    seen = select(Sighting.article_id).where(col(Sighting.article_id) == article.id).limit(1)
+    return article.hidden and not article.added_by_hand and session.exec(seen).first() is None
 
 
 def _join(session: Session, kept: Article, gone: Article) -> None:
-    """`gone` becomes a name of `kept`: its sightings move, its appearances are copied, and it is hidden."""
+    """`gone` becomes a name of `kept`: sightings move; appearances, counts and editors' words are copied; it is hidden.
+
+    In what is still to go out, an editor's place is that of `kept` alone: the page must not stand there twice.
+    """
     if kept.id is None or gone.id is None:
         return
     session.exec(update(Sighting).where(col(Sighting.article_id) == gone.id).values(article_id=kept.id))
-    for model, key in ((Appearance, "edition_id"), (Override, "issue_id")):
+    for model, key in ((Appearance, "edition_id"), (Override, "issue_id"), (Engagement, "kind")):
         there = {getattr(row, key) for row in session.exec(select(model).where(col(model.article_id) == kept.id))}
         for row in session.exec(select(model).where(col(model.article_id) == gone.id)).all():
             if getattr(row, key) not in there:
                 session.add(model(**{**row.model_dump(), "article_id": kept.id}))
+    unsent = select(Issue.id).where(col(Issue.state).in_([IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD]))
+    placed = update(Override).where(col(Override.article_id) == gone.id, col(Override.issue_id).in_(unsent))
+    session.flush()
+    session.exec(placed.values(pinned=False, section_id=None, position=None))
+    if kept.boost == 1.0:
+        kept.boost = gone.boost
     gone.hidden = True

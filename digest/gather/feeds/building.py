@@ -13,6 +13,7 @@ from digest.gather.entries import Entry, Image
 from digest.gather.feeds import pictures
 from digest.gather.feeds.bylines import bylines
 from digest.gather.feeds.kickers import kicker
+from digest.gather.hosts import without_user
 from digest.gather.urls import canonical_url, resolve
 
 MAX_TITLE = 300  # graphemes (S-F8)
@@ -60,7 +61,7 @@ class Raw:
 
 def build(raw: Raw, most: int = MAX_HTML) -> Entry:
     """The entry, cleaned; every text is bounded, and no more than `most` characters of its markup are looked at."""
-    summary, content = raw.summary[:most], raw.content[:most]
+    summary, content = _storable(raw.summary[:most]), _storable(raw.content[:most])
     url = _address(raw)
     title = plain_text(markup_text(raw.title) if raw.title_is_markup else raw.title, MAX_TITLE)
     categories = tuple(dict.fromkeys(filter(None, (plain_text(text, 120) for text in raw.categories))))[:MAX_CATEGORIES]
@@ -112,7 +113,7 @@ def _address(raw: Raw) -> str:
     """The link as a browser resolves it; as written where there is no base for it; none that would run a script."""
     link = _storable(raw.link).strip()
     found = (resolve(raw.base, link) or link) if link else ""
-    return "" if _UNSAFE.match(found) or len(found) > MAX_URL else found
+    return "" if _UNSAFE.match(found) or len(found) > MAX_URL else without_user(found)
 
 
 def _name(given: str) -> str:

@@ -20,6 +20,8 @@ from digest.gather.urls import is_absolute, resolve
 
 _DECLARATION = re.compile(r"^\s*<\?xml\b[^>]{0,1000}\?>")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_HALF = r"&#([xX]0{0,6}[dD][89a-fA-F][0-9a-fA-F]{2}|55[3-9]\d\d|5529[6-9]|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3]);"
+_SURROGATES = re.compile(f"{_HALF}(?:{_HALF})?")
 _NAKED = frozenset(("p", "b", "i", "em", "strong", "span", "u", "small", "br"))
 _PLAIN_WORDS = frozenset(("category", "author", "name", "published", "updated", "id", "language"))
 
@@ -187,7 +189,7 @@ def parse_markup(text: str, base: str) -> Parsed:
     making beyond a single character or word."""
     problems: list[str] = []
     try:
-        text = limited(_CONTROL.sub("", _DECLARATION.sub("", text).lstrip()), problems)
+        text = limited(_CONTROL.sub("", _SURROGATES.sub(_character, _DECLARATION.sub("", text).lstrip())), problems)
     except TooMuch as error:
         return Parsed("", {}, [], [f"refused: {error}"], refused=True)
     version, data, entities = replace_doctype(text.encode())
@@ -227,6 +229,12 @@ def _read_loosely(reader: Any, text: str, problems: list[str]) -> None:
     except Exception as error:
         # The loose reader meets any bytes; what it found before it gave up is still good.
         problems.append(f"read in part: {_told(error)}")
+
+
+def _character(found: re.Match[str]) -> str:
+    """What two references to halves of a surrogate pair stand for: no XML has them, but feeds do."""
+    halves = [int(number[1:], 16) if number[0] in "xX" else int(number) for number in found.groups() if number]
+    return b"".join(half.to_bytes(2, "big") for half in halves).decode("utf-16-be", "replace")
 
 
 def _told(error: Exception) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from digest.gather.clean import plain_text
 from digest.gather.entries import Entry, Feed, Image
 from digest.gather.feeds import pictures, times
 from digest.gather.feeds.building import Raw, build
@@ -21,6 +22,7 @@ from digest.gather.kinds.frontmatter import Document, Unreadable, read_document
 from digest.gather.kinds.slugs import slug_title
 from digest.gather.urls import resolve
 
+MAX_KICKER = 120  # graphemes of a kind or section
 MAX_BODY = 200_000  # characters of a file's text that are looked at
 _DATED = re.compile(r"(\d{4}-\d{2}-\d{2})[-_](.+)")  # as Jekyll names its posts
 _HEADING = re.compile(r"\s*(?:#[ \t]+(?P<marked>[^\n]+?)[ \t]*#*|(?P<underlined>[^\n#>*`-][^\n]*)\n=+)[ \t]*(?:\n|$)")
@@ -57,7 +59,12 @@ def read_folder(body: bytes, *, url: str = "") -> Feed:
             problems.append(f"{path} {error}")
         else:
             entries += [entry] if entry else []
-    return Feed("folder", entries=tuple(entries), problems=tuple(problems))
+    return Feed("folder", entries=tuple(entries), problems=tuple(map(_sayable, problems)))
+
+
+def _sayable(problem: str) -> str:
+    """What files are called and hold, without what no log or database takes: NUL and half a surrogate pair."""
+    return problem.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _entry(file: File, url: str, problems: list[str]) -> Entry | None:
@@ -96,8 +103,8 @@ def _kicked(entry: Entry, values: Mapping[str, Any]) -> Entry:
     """`entry` with the kind and section that its front matter names outright."""
     return replace(
         entry,
-        kind=_first(values, "kind") or entry.kind,
-        section=_first(values, "section") or entry.section,
+        kind=plain_text(_first(values, "kind"), MAX_KICKER) or entry.kind,
+        section=plain_text(_first(values, "section"), MAX_KICKER) or entry.section,
     )
 
 
@@ -156,7 +163,8 @@ def _when(file: File, document: Document, problems: list[str], *names: str) -> d
         value = document.values.get(name)
         if value in (None, "", [], {}):
             continue
-        written = value.isoformat() if isinstance(value, date | datetime) else str(value)
+        # A list is not spelled out: aliases can make a short one enormous.
+        written = value.isoformat() if isinstance(value, date | datetime) else _text(value) or type(value).__name__
         found = times.from_text(_ZONE.sub("", written.strip()))
         if found:
             return found
@@ -198,7 +206,8 @@ def _first(values: Mapping[str, Any], *names: str) -> str:
 
 
 def _flag(values: Mapping[str, Any], name: str) -> bool | None:
-    word = str(values.get(name, "")).strip().lower()
+    given = values.get(name)
+    word = str(given).lower() if isinstance(given, bool) else _text(given).lower()
     return True if word in _YES else False if word in _NO else None
 
 
@@ -209,4 +218,7 @@ def _dict(value: object) -> Mapping[str, Any]:
 def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return str(value).strip()
+    try:
+        return str(value).strip()
+    except ValueError:  # a number of more digits than Python writes
+        return ""

@@ -57,7 +57,7 @@ def read_document(text: str) -> Document:
 def _toml(inside: str) -> dict[str, Any]:
     try:
         return tomllib.loads(inside)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         place = _LINE.search(str(error))
         line = int(place[1]) + 1 if place else inside.count("\n") + 2
         raise Unreadable(line, f"expected TOML, got a mistake ({str(error).partition(' (at')[0]})") from error

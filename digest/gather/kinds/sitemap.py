@@ -15,6 +15,7 @@ from digest.gather.entries import Entry, Feed, Image
 from digest.gather.feeds import caps, pictures, times
 from digest.gather.feeds.building import Raw, build, language
 from digest.gather.feeds.charset import decode
+from digest.gather.hosts import without_secrets, without_user
 from digest.gather.kinds.slugs import slug_title
 from digest.gather.outcomes import Part
 from digest.gather.urls import resolve, web
@@ -115,11 +116,15 @@ def _together(url: str, parts: Sequence[Part], problems: list[str]) -> Feed:
     if not parts:
         return Feed("sitemapindex", problems=tuple(problems))
     feeds = [
-        read_sitemap(part.body, url=part.url, content_type=part.content_type) if part.body else Feed("")
+        read_sitemap(part.body, url=without_user(part.url), content_type=part.content_type) if part.body else Feed("")
         for part in parts
     ]
     said = [part.problem for part in parts if part.problem]
-    said += [f"{part.url}: {problem}" for part, feed in zip(parts, feeds, strict=True) for problem in feed.problems]
+    said += [
+        f"{without_secrets(part.url)}: {problem}"
+        for part, feed in zip(parts, feeds, strict=True)
+        for problem in feed.problems
+    ]
     if not any(feed.kind for feed in feeds):
         return Feed("", problems=(*said, *problems))
     entries = {entry.url: entry for feed in feeds for entry in feed.entries}
