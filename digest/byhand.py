@@ -146,12 +146,18 @@ class Imported:
     bad: list[tuple[int, str]] = field(default_factory=list)  # line, reason
 
 
-def import_feeds(session: Session, feeds: Collection[Feed], now: datetime) -> Imported:
-    """Add what is new; a URL that is there already stays as it is."""
+def import_feeds(session: Session, feeds: Collection[Feed], now: datetime, folders: bool = False) -> Imported:
+    """Add what is new; a URL that is there already stays as it is.
+
+    A source that reads a folder of this machine is refused without `folders`: somebody else's file may name any.
+    """
     done = Imported()
     shelf = _Shelf(session)
     for feed in sorted(feeds, key=lambda feed: feed.id is None):  # ids that are made must not take one that is given
         given = {key: getattr(feed, key) for key in OF_FEED} | {"id": None if shelf.has(feed.id) else feed.id}
+        if feed.type == "folder" and feed.folder and not folders:
+            done.bad.append((feed.line, f'it reads the folder "{feed.folder}" of this machine: --folders lets it'))
+            continue
         try:
             done.added.append(shelf.add(feed.url, now, given).id)
         except NothingToDo:

@@ -22,7 +22,10 @@ def plain(row: Any) -> dict[str, Any]:
     """A source as --json shows it."""
     keys = ("id", "url", "type", "name", "section", "kind", "weight", "language", "max_items", "active", "state")
     looks = ("looked_at", "succeeded_at", "next_look_at", "failures", "error", "moved_from", "held_for", "held")
-    return {key: getattr(row, key) for key in (*keys, *looks, "declared_line", "selectors", "folder")}
+    from digest.gather.hosts import without_secrets
+
+    shown = {key: getattr(row, key) for key in (*keys, *looks, "declared_line", "selectors", "folder")}
+    return shown | {key: without_secrets(shown[key]) for key in ("url", "moved_from") if shown[key]}
 
 
 _Type = Annotated[
@@ -247,6 +250,7 @@ def remove(
 def import_(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="OPML", help="A file of feeds; - for stdin.")],
+    folders: Annotated[bool, typer.Option("--folders", help="Also sources that read folders of this machine.")] = False,
 ) -> None:
     """Add the feeds of an OPML file; its folders become sections. URLs that are known stay as they are.
 
@@ -259,7 +263,7 @@ def import_(
     here = frame.of(ctx)
     feeds = opml.read(_content(file))
     with here.app() as app, db.writing(app.engine) as session:
-        done = byhand.import_feeds(session, feeds, app.clock())
+        done = byhand.import_feeds(session, feeds, app.clock(), folders)
     bad = [{"line": line, "reason": reason} for line, reason in done.bad]
     here.out(
         {"added": done.added, "known": done.known, "bad": bad},

@@ -100,6 +100,27 @@ def test_a_folder_is_added(here: Shell, tmp_path: Path) -> None:
     assert here("gather", "--json").json["articles_new"] == 3
 
 
+def test_a_folder_of_this_machine_comes_with_opml_only_where_it_may(here: Shell, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    write_notes(tmp_path / "notes")
+    assert here("sources", "add", "https://notes.example/", "--folder", "notes", "--id", "n").code == 0
+    (here.folder / "feeds.opml").write_text(here("sources", "export").out)
+    (here.folder / "digest.db").unlink()
+    said = here("sources", "import", "feeds.opml", "--json").json
+    assert (said["added"], len(said["bad"])) == ([], 1)
+    assert "of this machine: --folders lets it" in said["bad"][0]["reason"]
+    assert here("sources", "import", "feeds.opml", "--folders", "--json").json["added"] == ["n"]
+
+
+def test_keys_in_addresses_of_sources_are_not_shown(here: Shell) -> None:
+    url = "https://private.example/feed?key=secret1&page=1"
+    assert here("sources", "add", url, "--no-check").code == 0
+    for shown in (here("sources", "list"), here("sources", "list", "--json")):
+        assert "secret" not in shown.out
+        assert "private.example/feed?key=" in shown.out
+    assert "secret1" in here("sources", "export").out
+
+
 def test_a_declared_folder_counts_from_the_file(here: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "notes").mkdir()
     write_notes(tmp_path / "notes")
