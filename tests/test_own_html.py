@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.blanks import Blank, blank
+from digest.compose.rendering import render
+from digest.templating import Templates, template_root
 from digest.templating.astext import as_text
 from digest.templating.inlining import inlined
 from digest.templating.text import columns
@@ -85,3 +92,27 @@ def test_a_text_part_says_what_the_html_says(html: str, text: str | None) -> Non
 def test_no_line_of_a_text_part_is_too_wide_unless_a_word_is(words: list[str]) -> None:
     text = as_text("<p>" + " ".join(word.replace("<", "").replace("&", "") for word in words) + "</p>")
     assert all(columns(line) <= 76 or " " not in line for line in text.split("\n"))
+
+
+OWN = """<html lang="{{ language }}"><head><title>{{ subject }}</title>
+<style>h1 { color: #123456 } @media (max-width:400px) { h1 { font-size: 20px !important } }</style></head>
+<body><h1>{{ issue.edition }}</h1>
+{% for section in issue.sections %}{% for article in section.articles %}
+<p><a href="{{ article.url }}">{{ article.title }}</a></p>
+{% endfor %}{% endfor %}
+<p><a href="{{ blanks.unsubscribe }}">{{ "Unsubscribe"|say }}</a></p></body></html>"""
+
+
+def test_an_issue_is_rendered_by_a_newsrooms_own_html_and_has_a_text_part(tmp_path: Path) -> None:
+    (tmp_path / "email").mkdir()
+    (tmp_path / "email" / "own.html.j2").write_text(OWN)
+    hostile = samples.article(90, "<script>alert(1)</script> & co \u00a0 \u05d0", url="https://meridian.example/90")
+    issue = replace(samples.ISSUE, sections=(replace(samples.EUROPE, articles=(hostile,)),))
+    mail = render(issue, Templates(template_root(), tmp_path), "own", "w0")
+    assert mail.problems == ()
+    assert '<h1 style="color: #123456">The Weekly Round-up</h1>' in mail.html
+    assert "@media (max-width:400px)" in mail.html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in mail.html
+    assert "<script>alert(1)</script> & co" in mail.text
+    assert [line for line in mail.text.split("\n") if line.endswith(hostile.url)]
+    assert blank("w0", Blank.UNSUBSCRIBE) in mail.text

@@ -81,8 +81,8 @@ def _context(content: IssueContent, more: int) -> Mapping[str, object]:
 def _rendered(template: str, context: Mapping[str, object], templates: Templates, word: str) -> Rendered:
     blanks = {name.value: blank(word, name) for name in Blank}
     whole = {**context, "blanks": MappingProxyType(blanks), "links": Links()}
-    html = templates.mjml(template, whole)
-    text = re.sub(r"\n{3,}", "\n\n", templates.text(template, whole)).strip("\n") + "\n"
+    html = templates.html(template, whole)
+    text = re.sub(r"\n{3,}", "\n\n", templates.plain(template, whole, html)).strip("\n") + "\n"
     problems = forbidden(html, tuple(blanks.values())) + _missing_links(html, text)
     return Rendered(str(context["subject"]), str(context["preheader"]), html, text, problems)
 

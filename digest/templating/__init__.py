@@ -2,7 +2,7 @@
 
 Templates(template_root(), overrides)    the shipped templates, each replaced by the newsroom's own of the same name
     .text(name, context)                 email/NAME.txt.j2
-    .mjml(name, context)                 email/NAME.mjml.j2, compiled to HTML
+    .html(name, context)                 email/NAME.mjml.j2 compiled to HTML, or email/NAME.html.j2
     .page(name, context)                 pages/NAME.html.j2
 line("{{ lead.title }}", context)        one line of text typed by staff: a subject
 forbidden(html)                          what must not be in a mail, as sentences

@@ -12,6 +12,8 @@ from mjml import mjml2html
 
 import digest
 from digest.errors import NotFound, TemplateError
+from digest.templating.astext import as_text
+from digest.templating.inlining import inlined
 from digest.templating.sandbox import Sandbox, only_constant_includes
 from digest.templating.text import characters, clean, numeric
 from digest.templating.wording import ENGLISH, ENGLISH_WORDS, Wording, fitting, read
@@ -52,6 +54,16 @@ class Templates:
     def constants(self, path: str) -> Mapping[str, Any]:
         """What `path` ("email/parts/tokens.j2") sets at its top: the palette, the words."""
         return vars(self._sandbox.get_template(path).module)
+
+    def html(self, name: str, context: Mapping[str, object]) -> str:
+        """The HTML of email/`name`: of its MJML, or of email/`name`.html.j2 with its style sheet in the elements."""
+        if f"email/{name}.mjml.j2" in self._paths or f"email/{name}.html.j2" not in self._paths:
+            return self.mjml(name, context)
+        return inlined(clean(characters(self._render("email", name, ".html.j2", context))))
+
+    def plain(self, name: str, context: Mapping[str, object], html: str) -> str:
+        """The text part: email/`name`.txt.j2, or what `html` says where there is none."""
+        return self.text(name, context) if f"email/{name}.txt.j2" in self._paths else as_text(html)
 
     def text(self, name: str, context: Mapping[str, object]) -> str:
         """The plain text of email/`name`.txt.j2."""
