@@ -126,7 +126,7 @@ def _ranks(material: Material) -> Mapping[int, int]:
 def _said(article_id: int, row: Placement | None, material: Material, rank: int = 0) -> ArticleContent:
     article, hand = material.articles[article_id], material.overrides.get(article_id)
     published = article.published_at.astimezone(zone(material.edition, material.site)) if article.published_at else None
-    also = tuple(Also(one["source"], one["url"]) for one in row.also) if row else ()
+    also = tuple(Also(one["source"], one["url"], one.get("title", "")) for one in row.also) if row else ()
     return ArticleContent(
         id=article_id,
         url=article.url,

@@ -32,10 +32,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Also:
-    """Another source that tells the same story."""
+    """Another article that tells the same story."""
 
     source: str
     url: str
+    title: str = ""  # its own, where the source is that of the story's article
 
 
 @dataclass(frozen=True)

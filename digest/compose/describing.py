@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -87,7 +87,7 @@ def reckoned(said: Mapping[str, Any]) -> list[str]:
     for sentence in said["notes"]:
         lines += _wrapped(sentence, "  ")
     if said["also"]:
-        lines += _wrapped(f"Also covered by {', '.join(one['source'] for one in said['also'])}.", "  ")
+        lines += _wrapped(f"Also covered by {_others(said['also'])}.", "  ")
     if said["editor"]:
         decided = (name if value is True else f"{name} {value}" for name, value in said["editor"].items())
         lines += _wrapped(f"By hand: {', '.join(decided)}.", "  ")
@@ -151,7 +151,7 @@ def told(composed: Composed) -> list[str]:
 
 def _line(article: Mapping[str, Any]) -> str:
     marks = "".join(f" [{mark}]" for mark in ("lead", "new") if article[mark])
-    also = f" (also {', '.join(one['source'] for one in article['also'])})" if article["also"] else ""
+    also = f" (also {_others(article['also'])})" if article["also"] else ""
     return f"  {article['id']:>5}  {article['score']:8.2f}  {article['title']}{also}{marks}"
 
 
@@ -203,7 +203,11 @@ def _left_out(row: Placement, article: Article) -> dict[str, Any]:
 
 
 def _also(row: Placement | None) -> list[dict[str, Any]]:
-    return [{"id": int(one["id"]), "source": one["source"], "url": one["url"]} for one in row.also] if row else []
+    return [{**one, "id": int(one["id"])} for one in row.also] if row else []
+
+
+def _others(also: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(one.get("title") or one["source"] for one in also)
 
 
 def _hand(override: Override | None) -> dict[str, Any]:

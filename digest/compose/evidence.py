@@ -42,6 +42,7 @@ class Text:
     dek: str = ""
     url: str = ""
     hour: float | None = None  # when it was published, in hours since whenever
+    source: str = ""  # whose it is, where that is known
 
     @cached_property
     def spoken(self) -> list[str]:
@@ -59,6 +60,7 @@ class Evidence:
     serials: Numbers  # equal for titles that are equal but for their numbers, as "Week 3" and "Week 4"; else 0
     lengths: Numbers  # characters
     hours: Numbers  # nan where it is not known
+    sources: Numbers  # equal for texts of one source; 0 where it is not known
     dates: tuple[Numbers, ...]  # a bit for every day of the week, month and year that is named
 
 
@@ -98,6 +100,7 @@ def evidence(texts: Sequence[Text]) -> Evidence:
         serials=_serials(texts),
         lengths=np.array([len(line) for line in whole], dtype=float),
         hours=np.array([np.nan if text.hour is None else text.hour for text in texts]),
+        sources=_sources(texts),
         dates=tuple(
             np.array(found, dtype=np.int64)
             for found in (
@@ -158,6 +161,11 @@ def _serials(texts: Sequence[Text]) -> Numbers:
         spoken = [_DIGITS.sub("0", word) for word in text.spoken] if few else []
         found.append(known.setdefault(" ".join(spoken), len(known) + 1) if few else 0)
     return np.array(found, dtype=np.int64)
+
+
+def _sources(texts: Sequence[Text]) -> Numbers:
+    known = {"": 0}
+    return np.array([known.setdefault(text.source, len(known)) for text in texts], dtype=np.int64)
 
 
 def _bits(spoken: Sequence[str], known: Mapping[str, int]) -> int:

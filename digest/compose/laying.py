@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -170,12 +171,25 @@ def _row(issue: Issue, pool: _Pool, article_id: int, **known: object) -> dict[st
 
 
 def _also(story: Ranked) -> list[dict[str, str]]:
-    """The best article of each other source that tells the story; `id` lets freezing mark it as told."""
-    first: dict[str, Candidate] = {}
+    """The best article of each other source that tells the story, and all of its own source, by their titles.
+
+    What a source only says again, under the same title, is not named. `id` lets freezing mark it as told.
+    """
+    own, found = story.article, dict[str, Candidate]()
     for other, _ in story.others:
-        if other.source != story.article.source:
-            first.setdefault(other.source, other)
-    return [{"id": str(one.id), "source": one.source_name, "url": one.link} for one in first.values()]
+        if other.source != own.source:
+            found.setdefault(f"source {other.source}", other)
+        elif _said(other.title) != _said(own.title):
+            found.setdefault(f"title {_said(other.title)}", other)
+    return [
+        {"id": str(one.id), "source": one.source_name, "url": one.link}
+        | ({"title": one.title} if one.source == own.source else {})
+        for one in found.values()
+    ]
+
+
+def _said(title: str) -> str:
+    return " ".join(re.findall(r"\w+", title.casefold()))
 
 
 def _store(session: Session, issue: Issue, places: list[dict[str, object]]) -> None:

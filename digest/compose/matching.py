@@ -27,6 +27,7 @@ WEEK_H = 7 * 24
 SHORT_APART_H, LONG_APART_H = 30.0, 168.0  # texts this much further apart are 1/e as alike
 OTHER_DATES = (0.7, 0.8, 0.75)  # of those that name days of the week, months, years, and none in common
 SAME_DATES = (1.0, 1.3, 1.6)  # and of those that name one in common
+ONE_SOURCE = 0.2  # of two texts of one source: it writes of an event again to say something else
 SECOND = 0.3  # share of being like the same others
 FAINT = 0.04  # what is less alike is not alike
 SHORT, LONG = 0.11, 0.3  # how alike texts of 80 and of 300 characters must be
@@ -157,6 +158,8 @@ def _alike(given: Evidence, pairs: _Pairs) -> Rows:
         both = (named[first] > 0) & (named[second] > 0)
         found *= np.where(both, np.where(named[first] & named[second] > 0, same, other), 1.0)
     found[(given.serials[first] > 0) & (given.serials[first] == given.serials[second])] = 0.0
+    own = (given.sources[first] > 0) & (given.sources[first] == given.sources[second])
+    found *= np.where(own, ONE_SOURCE, 1.0)
     near = found >= FAINT
     count = len(given.lengths)
     upper = sparse.coo_matrix((found[near], (first[near], second[near])), (count, count))

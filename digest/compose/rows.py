@@ -213,6 +213,7 @@ def earlier(session: Session, issue: Issue) -> list[Earlier]:
             row.title,
             row.dek,
             row.url,
+            row.source_id,
             row.published_at or row.first_seen_at,
             Told(other, number, titles.get(led_by.get((other, row.id or 0)), row.title)),
         )

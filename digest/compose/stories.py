@@ -25,6 +25,7 @@ class Earlier:
     title: str
     dek: str
     link: str
+    source: str  # its id
     at: datetime  # published, else first seen
     told: Told
 
@@ -51,7 +52,7 @@ def stories(articles: Iterable[Candidate], earlier: Collection[Earlier] = ()) ->
     new = sorted(articles, key=lambda article: article.url)
     old = sorted(earlier, key=lambda one: (one.told.issue_id, one.link, one.title))
     known: list[Candidate | Earlier] = [*new, *old]
-    texts = [Text(one.title, one.dek, one.link, one.at.timestamp() / 3600) for one in known]
+    texts = [Text(one.title, one.dek, one.link, one.at.timestamp() / 3600, one.source) for one in known]
     same = {number: alike for alike in named_alike(texts) for number in alike}
     found = [_story(new, old, group, same) for group in groups(texts)]
     return tuple(sorted((story for story in found if story), key=lambda story: story.articles[0].url))

@@ -29,7 +29,9 @@ def inspect_stories(name: str, raw: bytes) -> dict[str, Any]:
         if row["published"] and at is None:
             problems.append(f'{name}: published: expected a time like 2026-11-20T07:00Z, got "{row["published"][:40]}"')
         dek = plain_text(markup_text(row["summary"]))
-        texts.append(Text(plain_text(row["title"]), dek, row["url"], at.timestamp() / 3600 if at else None))
+        texts.append(
+            Text(plain_text(row["title"]), dek, row["url"], at.timestamp() / 3600 if at else None, row["source"])
+        )
     return {"input": name, "stories": [[ids[one] for one in group] for group in groups(texts)], "problems": problems}
 
 

@@ -68,7 +68,7 @@ def test_thousands_of_nearly_equal_titles_are_told_within_bounds() -> None:
 
 def test_a_story_that_an_earlier_issue_told_says_so_and_reposts_are_marked() -> None:
     told = Told(7, 12, "Pipeline to Vienna reopens after leak")
-    earlier = Earlier(told.title, "", "https://old.example/1", NOW - timedelta(hours=10), told)
+    earlier = Earlier(told.title, "", "https://old.example/1", "old", NOW - timedelta(hours=10), told)
     titles = ["Pipeline to Vienna reopens, after leak", SAME["English"][1], *OTHERS]
     articles = [
         Candidate(number, f"https://s.example/{number}", "", title, source="s", at=NOW)
