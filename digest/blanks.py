@@ -16,11 +16,12 @@ class Blank(StrEnum):
 
     NAME = "name"  # how the reader is addressed; text, escaped when filled into HTML
     UNSUBSCRIBE = "unsubscribe"  # URL: leaves this list, one click
+    PREFERENCES = "preferences"  # URL: what the reader gets of this list
     CONFIRM = "confirm"  # URL: only in confirm mails
     DECLINE = "decline"  # URL: "I did not ask", only in confirm mails
 
 
-URLS = frozenset({Blank.UNSUBSCRIBE, Blank.CONFIRM, Blank.DECLINE})
+URLS = frozenset({Blank.UNSUBSCRIBE, Blank.PREFERENCES, Blank.CONFIRM, Blank.DECLINE})
 
 
 def blank(word: str, name: Blank) -> str:

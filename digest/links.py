@@ -18,6 +18,10 @@ class Links:
         """Leaves one list: the URI of List-Unsubscribe and of the link in the body (RFC 8058)."""
         return self._signed("unsubscribe", Purpose.UNSUBSCRIBE, handle, list_id)
 
+    def preferences(self, handle: bytes, list_id: str) -> str:
+        """What a reader gets of a list, to look at and to change."""
+        return self._signed("preferences", Purpose.PREFERENCES, handle, list_id)
+
     def confirm(self, handle: bytes, confirmation_id: int) -> str:
         """Confirms one subscription."""
         return self._signed("confirm", Purpose.CONFIRM, handle, str(confirmation_id))

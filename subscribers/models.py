@@ -66,10 +66,11 @@ class Subscription(SQLModel, table=True):
     # Lists are never deleted: on PostgreSQL a key to them would be looked up again for each of a million people.
     list_id: str = Field(primary_key=True, max_length=64)
     status: str = Status.PENDING
-    choices: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    choices: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)  # subscribers.choices
     created_at: datetime = Field(sa_type=UtcDateTime)
     confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     left_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)  # gets no issue before
 
 
 class Confirmation(SQLModel, table=True):

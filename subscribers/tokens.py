@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     UNSUBSCRIBE = 1
     CONFIRM = 2
     DECLINE = 3
+    PREFERENCES = 4
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def reader(address: str = "ann@example.org", name: str = "Ann", **changes: Any) 
         name=name,
         message_id=message_id(KEY, "issue:12", "7", "review.example"),
         unsubscribe=uri,
-        values={Blank.NAME: name, Blank.UNSUBSCRIBE: uri},
+        values={Blank.NAME: name, Blank.UNSUBSCRIBE: uri, Blank.PREFERENCES: LINKS.preferences(b"h" * 12, "weekly")},
     )
     return replace(usual, **changes)
 

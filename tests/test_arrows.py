@@ -44,6 +44,7 @@ LAYERS = [
 # Values in, values out: no database, no socket, no clock, no dice.
 PURE = {
     "subscribers.addresses",
+    "subscribers.choices",
     "subscribers.tokens",
     "digest.blanks",
     "digest.links",

@@ -38,7 +38,7 @@ def preview(
       digest issues preview 12 --to /tmp/preview
     """
     from digest import pipeline
-    from digest.blanks import Blank, fill
+    from digest.blanks import URLS, Blank, fill
     from digest.deliver.lint import lint
     from digest.deliver.trial import specimen
 
@@ -47,7 +47,7 @@ def preview(
         shown, problems, list_id = pipeline.stationery_of(app, _chosen(app, issue))
         address = "reader@example.org"
         raw = specimen(app.config, app.links, shown, list_id=list_id, address=address, now=app.clock())
-        values = {**dict.fromkeys(Blank, ""), Blank.UNSUBSCRIBE: app.links.subscribe()}
+        values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: ""}
         html, text = (fill(part, shown.blank_word, values) for part in (shown.html, shown.text))
     files = {"issue.html": html.encode(), "issue.txt": text.encode(), "issue.eml": raw}
     _write(to, files)

@@ -355,6 +355,7 @@ def reader(work: Work, links: Links) -> Reader:
     unsubscribe = None
     if work.kind == "issue":
         unsubscribe = values[Blank.UNSUBSCRIBE] = links.unsubscribe(work.handle, work.list_id or "")
+        values[Blank.PREFERENCES] = links.preferences(work.handle, work.list_id or "")
     elif work.kind == "confirm":
         values[Blank.CONFIRM] = links.confirm(work.handle, work.number)
         unsubscribe = values[Blank.DECLINE] = links.decline(work.handle, work.number)

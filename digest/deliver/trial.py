@@ -24,7 +24,11 @@ def specimen(
 ) -> bytes:
     """The message that `address` would get, with an unsubscribe link that is well-formed and names nobody."""
     uri = links.unsubscribe(_NOBODY, list_id)
-    values: Mapping[Blank, str] = {Blank.NAME: "", Blank.UNSUBSCRIBE: uri}
+    values: Mapping[Blank, str] = {
+        Blank.NAME: "",
+        Blank.UNSUBSCRIBE: uri,
+        Blank.PREFERENCES: links.preferences(_NOBODY, list_id),
+    }
     own = parse_mailbox(config.mail.sender)
     reader = Reader(address, "", message_id(_NOBODY, f"test:{now.isoformat()}", address, own.domain), uri, values)
     return build(prepare(stationery, signing.keys(config)), reader)

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 from digest import db, pipeline, wiring
-from digest.blanks import Blank, fill
+from digest.blanks import URLS, Blank, fill
 from digest.config.reading import read
 from digest.demo.magazine import Magazine, magazine, served
 from digest.demo.mailbox import FolderMailbox
@@ -129,7 +129,7 @@ def show(folder: Path, now: datetime, say: Callable[[str], None]) -> Shown:
             say(f"2  {len(READERS)} people are on the list.")
             published = asyncio.run(_publish(app, say))
             stationery, _, _ = pipeline.stationery_of(app, published.composed.issue.id or 0)
-            values = {**dict.fromkeys(Blank, ""), Blank.NAME: "reader", Blank.UNSUBSCRIBE: app.links.subscribe()}
+            values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: "reader"}
             html = _with_pictures(fill(stationery.html, stationery.blank_word, values), base, folder)
             text = fill(stationery.text, stationery.blank_word, values)
     (folder / "issue.html").write_text(html)

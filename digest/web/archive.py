@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from digest import db
-from digest.blanks import Blank, fill
+from digest.blanks import URLS, Blank, fill
 from digest.models import Edition, Issue, IssueState, Variant, people, table
 from digest.web.pages import LANGUAGE, Site, site
 
@@ -140,7 +140,7 @@ def _for_nobody(site: Site, row: Row[Any]) -> str:
 def _nobody(site: Site) -> dict[Blank, str]:
     # Where a mail has a reader's own links, the page on the web leads to the sign-up page.
     home = site.links.subscribe()
-    return {Blank.NAME: "", Blank.UNSUBSCRIBE: home, Blank.CONFIRM: home, Blank.DECLINE: home}
+    return {**dict.fromkeys(URLS, home), Blank.NAME: ""}
 
 
 def _policy(site: Site) -> str:

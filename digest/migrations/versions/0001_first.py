@@ -302,6 +302,7 @@ def upgrade() -> None:
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.Column("confirmed_at", columns.UtcDateTime(), nullable=True),
         sa.Column("left_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("paused_until", columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscriber.id"],
