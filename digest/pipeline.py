@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session, select
 
-from digest import db, enqueuing, staff
+from digest import db, enqueuing, readying, staff
 from digest.compose import issues, rows
 from digest.compose import run as composing
 from digest.compose.freezing import Press, freeze
@@ -103,6 +103,7 @@ async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress
     """Gather, and compose the issue for staff to look at; who is to be told is told."""
     await gather(app, progress=progress)
     composed = await asyncio.to_thread(compose, app, edition_id, slot)
+    await readying.have_pictures(app, _id(composed.issue), progress=progress)
     staff.tell(app, *staff.drafted(composed))
     return composed
 
@@ -153,10 +154,11 @@ async def prepare(
         composed = await asyncio.to_thread(compose, app, edition_id, slot)
         if composed.issue.state == IssueState.SKIPPED:
             return Published(composed, gathered, None)
-        await asyncio.to_thread(_approve_automatically, app, composed)
+        await asyncio.to_thread(_approve_automatically, app, composed, progress)
     issue_id = _id(composed.issue)
     if agree is not None:
         agree(await asyncio.to_thread(audience_of, app, issue_id))
+    await unless_stopped(stop, readying.have_pictures(app, issue_id, progress=progress))
     try:
         issue = await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     except IllegalMove:
@@ -279,6 +281,7 @@ async def send(
             await unless_stopped(stop, gather(app, progress=progress))
         await asyncio.to_thread(_let_go, app, issue)
     if issue.state != IssueState.SENDING:
+        await unless_stopped(stop, readying.have_pictures(app, issue_id, progress=progress))
         await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
     after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
@@ -358,7 +361,7 @@ def _ready(app: App, edition_id: str, slot: Slot | None) -> Composed | None:
     return composing.current(app.engine, app.config, app.links, _id(ready)) if ready else None
 
 
-def _approve_automatically(app: App, composed: Composed) -> None:
+def _approve_automatically(app: App, composed: Composed, progress: Watcher) -> None:
     issue_id = _id(composed.issue)
     if composed.question:
         raise NeedsDecision(
@@ -370,6 +373,8 @@ def _approve_automatically(app: App, composed: Composed) -> None:
             return
         if rows.edition_of(session, issue.edition_id).approval == "required":
             raise NeedsDecision(f"issue {issue_id} waits for approval: digest issues approve {issue_id}")
+    readying.refuse_dead_links(app, issue_id, progress=progress)
+    with db.writing(app.engine) as session:
         issues.approve(session, issue_id, composed.issue.content_hash, TIMETABLE, app.clock())
 
 
@@ -378,7 +383,9 @@ def _press(app: App, session: Session, issue: Issue, now: datetime) -> Press:
     mailing_list = session.get_one(people.MailingList, edition.list)
     word = secrets.token_hex(8)
     printed = partial(render, templates=app.templates, template=edition.template, blank_word=word)
-    return Press(printed, word, standing_headers(app.config, app.links, mailing_list, issue, now))
+    return Press(
+        readying.pictured(app, printed), word, standing_headers(app.config, app.links, mailing_list, issue, now)
+    )
 
 
 def _id(issue: Issue) -> int:

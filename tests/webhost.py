@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import samples
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest import db
 from digest.blanks import Blank, blank
+from digest.compose.content import IssueContent, to_json
 from digest.config import Config, MailConfig, SiteConfig, WebConfig
 from digest.links import Links
 from digest.models import Edition, Instance, Issue, IssueState, Variant, people, table
@@ -154,7 +156,8 @@ def add_issue(
         window_start=now,
         window_end=now,
         created_at=now,
-        frozen_at=now,
+        frozen_at=now - timedelta(weeks=30 - number),
+        inputs=zlib.compress(to_json(content(number)).encode()),
     )
     session.add(issue)
     session.flush()
@@ -177,6 +180,13 @@ def add_issue(
         )
     )
     session.flush()
+
+
+def content(number: int) -> IssueContent:
+    """What the issue with this number said."""
+    return replace(
+        samples.ISSUE, edition="The Weekly", edition_id="weekly", number=number, subject=f"Number {number}, and <more>"
+    )
 
 
 _VOLATILE = re.compile(r"\d+\.[0-9a-f]{32}")  # the stamp of a form

@@ -1,6 +1,7 @@
 """The web: one file per audience; no rules.
 
     public    sign up, confirm, leave             archive   issues on the web
+    images    pictures of mails
     guard     stands before all of them           pages     templates and headers
     forms     what may be posted                  stamp     when a form was shown
     serving   uvicorn with our limits
@@ -22,7 +23,7 @@ from digest.config import Config
 from digest.links import Links
 from digest.models import Instance
 from digest.templating import Templates
-from digest.web import archive, failures, health, public
+from digest.web import archive, failures, health, images, public
 from digest.web.guard import Guard
 from digest.web.pages import Site
 
@@ -46,22 +47,28 @@ class Wired(Protocol):
 
 def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom) -> FastAPI:
     """The ASGI application of the public pages, for uvicorn; `app` stays open as long as it is served."""
-    site = Site(
-        config=app.config,
-        engine=app.engine,
-        links=app.links,
-        templates=app.templates,
-        message_key=app.instance.message_key,
-        suppression_key=app.instance.suppression_key,
-        clock=app.clock,
-        random_bytes=random_bytes,
-    )
+    site = site_of(app, random_bytes)
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.state.site = site
-    for part in (public, archive, health):
+    for part in (public, archive, images, health):
         web.include_router(part.router)
     failures.install(web, site)
     web.add_middleware(
         Guard, prefix=site.prefix, trusted=app.config.web.trusted_proxies, failed=lambda: failures.page(site, 500)
     )
     return web
+
+
+def site_of(app: Wired, random_bytes: Callable[[int], bytes] = os.urandom) -> Site:
+    """What the handlers work with; also for pages that are written to a folder."""
+    return Site(
+        config=app.config,
+        engine=app.engine,
+        links=app.links,
+        templates=app.templates,
+        instance=app.instance.name,
+        message_key=app.instance.message_key,
+        suppression_key=app.instance.suppression_key,
+        clock=app.clock,
+        random_bytes=random_bytes,
+    )

@@ -34,10 +34,12 @@ class Site:
     engine: Engine
     links: Links
     templates: Templates
+    instance: str  # the database's random name: what names in feeds are made of
     message_key: bytes
     suppression_key: bytes
     clock: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
+    language: str = LANGUAGE  # that this request is answered in
 
     @property
     def prefix(self) -> str:
@@ -54,7 +56,8 @@ class Site:
     def _everywhere(self) -> dict[str, Any]:
         return {
             "site": self.config.site,
-            "lang": LANGUAGE,
+            "lang": self.language,
+            "language": self.language,
             "home": self.prefix + "/",
             "archive": self.prefix + "/archive",
         }
