@@ -116,6 +116,7 @@ PURE = {
     "digest.compose.readers",
     "digest.compose.placing",
     "digest.compose.evidence",
+    "digest.compose.fitting",
     "digest.compose.jsonlines",
     "digest.compose.matching",
     "digest.compose.telling",
