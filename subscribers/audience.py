@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
 from sqlmodel import Session
 
 from subscribers.columns import table
@@ -103,12 +103,12 @@ def members(session: Session, list_id: str, after: int, limit: int, *, consented
     return [Member(*row) for row in rows.all()]
 
 
-def size(session: Session, list_id: str) -> int:
-    """How many people an issue of the list would go to now."""
+def size(session: Session, list_id: str, segment: ColumnElement[bool] | None = None) -> int:
+    """How many people an issue of the list would go to now; with `segment`, a condition on `subscriber`, of those."""
     people = (
         select(func.count())
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted())
+        .where(_place.c.list_id == list_id, _wanted(), *([] if segment is None else [_within(segment)]))
     )
     return int(session.execute(people).scalar_one())
 
@@ -136,14 +136,19 @@ def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
     return "" if row.on else "list-off"
 
 
-def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
-    """Where the address is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
+def suppressed_scopes(session: Session, email_hash: str, domain: str) -> set[str]:
+    """Where the address, or all of its domain, is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
     row = table(Suppression)
-    return set(session.execute(select(row.c.scope).where(row.c.hash == email_hash)).scalars())
+    return set(session.execute(select(row.c.scope).where(row.c.hash.in_([email_hash, f"@{domain}"]))).scalars())
 
 
 def _wanted() -> ColumnElement[bool]:
     return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
+
+
+def _within(segment: ColumnElement[bool]) -> ColumnElement[bool]:
+    row = table(Subscriber)
+    return exists(select(1).where(row.c.id == _person.c.id, segment).correlate(_person))
 
 
 def _list_on() -> ColumnElement[bool]:
@@ -165,7 +170,8 @@ def _confirmed_after(consented: int) -> ColumnElement[bool]:
 
 def _suppressed(*more: str) -> ColumnElement[bool]:
     scopes = or_(_kept_away.c.scope.in_([EVERYWHERE, *more]), _kept_away.c.scope == _place.c.list_id)
-    return exists(select(1).where(_kept_away.c.hash == _person.c.email_hash, scopes).correlate(_person, _place))
+    theirs = _kept_away.c.hash.in_([_person.c.email_hash, literal("@").concat(_person.c.domain)])
+    return exists(select(1).where(theirs, scopes).correlate(_person, _place))
 
 
 def _same_subject() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
