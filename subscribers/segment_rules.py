@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Text, and_, case, cast, false, func, literal, not_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Double, Text, and_, case, cast, false, func, literal, not_, or_, select
 from sqlalchemy.sql.expression import collate
 
 from subscribers.columns import table
@@ -68,7 +68,7 @@ def _column(field: str) -> ColumnElement[Any]:
 
 
 def _surely(said: ColumnElement[Any]) -> Condition:
-    return func.coalesce(said, false())
+    return func.coalesce(said, false(), type_=Boolean)
 
 
 def _placed(setting: Setting, *conditions: Condition) -> Condition:
@@ -111,9 +111,11 @@ def _attribute(test: Test, setting: Setting) -> ColumnElement[Any]:
     value = test.values[0]
     if isinstance(value, date):
         bytewise = collate(said, "C") if setting.dialect == "postgresql" else said
-        return case((_like_a_date(said, setting.dialect), bytewise.op(test.operator)(value.isoformat())), else_=false())
+        return case(
+            (_like_a_date(said, setting.dialect), bytewise.bool_op(test.operator)(value.isoformat())), else_=false()
+        )
     number = cast(said, Double)
-    return case((_like_a_number(said, setting.dialect), number.op(test.operator)(value)), else_=false())
+    return case((_like_a_number(said, setting.dialect), number.bool_op(test.operator)(value)), else_=false())
 
 
 def _value_of(key: str, dialect: str) -> ColumnElement[Any]:
@@ -132,21 +134,21 @@ def _value_of(key: str, dialect: str) -> ColumnElement[Any]:
 
 def _like_a_number(said: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     if dialect == "postgresql":
-        return said.op("~")(r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")
-    glob = said.op("GLOB")
+        return said.bool_op("~")(r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")
+    glob = said.bool_op("GLOB")
     return and_(
         or_(glob("[0-9]*"), glob("-[0-9]*")),
-        func.substr(said, 2).op("NOT GLOB")("*[^0-9.]*"),
-        said.op("NOT GLOB")("*.*.*"),
-        said.op("NOT GLOB")("*."),
+        func.substr(said, 2).bool_op("NOT GLOB")("*[^0-9.]*"),
+        said.bool_op("NOT GLOB")("*.*.*"),
+        said.bool_op("NOT GLOB")("*."),
         func.length(said) <= 62,
     )
 
 
 def _like_a_date(said: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     if dialect == "postgresql":
-        return said.op("~")("^[0-9]{4}-[0-9]{2}-[0-9]{2}")
-    return said.op("GLOB")("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*")
+        return said.bool_op("~")("^[0-9]{4}-[0-9]{2}-[0-9]{2}")
+    return said.bool_op("GLOB")("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*")
 
 
 def _dated(column: ColumnElement[Any], test: Test, now: datetime) -> ColumnElement[Any]:
@@ -156,7 +158,7 @@ def _dated(column: ColumnElement[Any], test: Test, now: datetime) -> ColumnEleme
         return or_(*(_on_day(column, value) for value in test.values))
     value = test.values[0]
     if isinstance(value, Ago):
-        return column.op(test.operator, is_comparison=True)(now - value.span)
+        return column.bool_op(test.operator)(now - value.span)
     if test.operator == "=":
         return _on_day(column, value)
     begins = _begins(value)
