@@ -25,7 +25,7 @@ LAYERS = [
         "digest.slots",
         "digest.templating",
     ],
-    ["digest.instance", "digest.opml"],
+    ["digest.instance", "digest.opml", "digest.segments"],
     ["digest.gather"],
     ["digest.byhand", "digest.engagement"],
     ["digest.compose"],
@@ -45,7 +45,12 @@ LAYERS = [
 # Values in, values out: no database, no socket, no clock, no dice.
 PURE = {
     "subscribers.addresses",
+    "subscribers.attributes",
     "subscribers.choices",
+    "subscribers.formulas",
+    "subscribers.keeping",
+    "subscribers.meanings",
+    "subscribers.segments",
     "subscribers.tokens",
     "digest.blanks",
     "digest.links",
