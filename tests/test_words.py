@@ -134,7 +134,7 @@ def test_plurals_are_those_of_the_language(language: str, count: int, said: str)
     ],
 )
 def test_a_reader_is_served_the_nearest_language(tag: str, known: list[str], served: str) -> None:
-    assert fitting(tag, dict.fromkeys(known, Path())) == served
+    assert fitting(tag, known) == served
 
 
 def test_what_is_filled_in_stands_isolated_and_can_not_act() -> None:

@@ -359,4 +359,5 @@ def reader(work: Work, links: Links) -> Reader:
     elif work.kind == "confirm":
         values[Blank.CONFIRM] = links.confirm(work.handle, work.number)
         unsubscribe = values[Blank.DECLINE] = links.decline(work.handle, work.number)
-    return Reader(work.address, work.name, work.message_id, unsubscribe, values)
+    by_mail = links.by_mail(unsubscribe) if unsubscribe else ""
+    return Reader(work.address, work.name, work.message_id, unsubscribe, values, by_mail)
