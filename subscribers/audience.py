@@ -93,6 +93,16 @@ def may_receive_confirm(
     )
 
 
+def may_receive_goodbye(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """True where the person has left the list, is not on it again, and is suppressed neither there nor everywhere."""
+    return exists(
+        select(1)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id)
+        .where(_place.c.status == Status.UNSUBSCRIBED, _person.c.erasing_at.is_(None), ~_suppressed())
+    )
+
+
 def last_consent(session: Session) -> int:
     """The number of the latest line in the record of consent, 0 for none: what comes later is beyond it."""
     return session.execute(select(func.max(_consent.c.id))).scalar_one() or 0

@@ -36,6 +36,8 @@ def upgrade() -> None:
         sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("sender", sa.String(), nullable=True),
         sa.Column("reply_to", sa.String(), nullable=True),
+        sa.Column("welcome", sa.Boolean(), nullable=False),
+        sa.Column("goodbye", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("declared_line", sa.Integer(), nullable=True),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
