@@ -24,15 +24,20 @@ def preview(
     ctx: typer.Context,
     issue: _IssueId = None,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("preview"),
+    readers: Annotated[
+        list[str] | None, typer.Option("--as", metavar="ADDRESS", help="As this reader of the list; may be repeated.")
+    ] = None,
     png: Annotated[bool, typer.Option("--png", help="Pictures, too; wants Chromium.")] = False,
 ) -> None:
     """Write an issue as it would be sent: index.html to look at, the HTML and text parts, the raw message.
 
     The page shows it wide, narrow, dark, without images and without styles, with its size and what is wrong with it.
+    With --as it is what a reader gets of it, by the sections, authors and language they chose.
 
     \b
     Examples:
       digest issues preview 12 --to /tmp/preview
+      digest issues preview 12 --as someone@example.org --as other@example.org
       digest issues preview --png
     """
     from digest import readying
@@ -43,8 +48,10 @@ def preview(
     with here.app() as app, here.progress() as progress:
         chosen = chosen_of(app, issue)
         lost = asyncio.run(readying.have_pictures(app, chosen, progress=progress))
-        shown = _shown(app, chosen, lost)
-        files = {name: html.encode() for name, html in page.pages([shown], app.templates).items()}
+        asked: list[str | None] = [*readers] if readers else [None]
+        seen = [_shown(app, chosen, reader, lost) for reader in asked]
+        shown = seen[0]
+        files = {name: html.encode() for name, html in page.pages(seen, app.templates).items()}
         files |= {"issue.html": shown.html.encode(), "issue.txt": shown.text.encode(), "issue.eml": shown.raw}
         _write(to, files)
         drawn = []
@@ -90,21 +97,21 @@ def as_data(checked: Checked) -> dict[str, Any]:
     return {**to_json(checked), "dead": len(checked.dead), "untold": len(checked.untold)}
 
 
-def _shown(app: App, issue_id: int, problems: tuple[str, ...]) -> Shown:
+def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...]) -> Shown:
     from digest import pipeline, readying
     from digest.blanks import URLS, Blank, fill
     from digest.deliver.lint import lint
     from digest.deliver.trial import specimen
     from digest.previewing.page import Shown
 
-    stationery, wrong, list_id = pipeline.stationery_of(app, issue_id)
-    address = "reader@example.org"
+    stationery, wrong, list_id = pipeline.stationery_of(app, issue_id, reader)
+    address = reader or "reader@example.org"
     raw = specimen(app.config, app.links, stationery, list_id=list_id, address=address, now=app.clock())
     values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: ""}
     html, text = (fill(part, stationery.blank_word, values) for part in (stationery.html, stationery.text))
     found = [*problems, *wrong, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
     found += readying.warnings(app, issue_id)
-    return Shown("everybody", stationery.subject, html, text, raw, tuple(found))
+    return Shown(reader or "everybody", stationery.subject, html, text, raw, tuple(found))
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

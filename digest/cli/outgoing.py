@@ -203,7 +203,32 @@ def ledger(
     )
 
 
-VERBS = (test, send, pause, resume, status, ledger)
+def variants(ctx: typer.Context, issue: _IssueId = None) -> None:
+    """List what different readers get of an issue by their choices, and how many get it; a draft's as it would be now.
+
+    \b
+    Examples:
+      digest issues variants 12
+      digest --json issues variants
+    """
+    from digest import db, proofs
+
+    here = frame.of(ctx)
+    with here.app() as app:
+        chosen = chosen_of(app, issue)
+        with db.reading(app.engine) as session:
+            found = proofs.shares_of(app, session, chosen)
+    rows = [
+        [share.key[:8] or "everybody", share.readers, len(share.articles), share.language, share.subject]
+        for share in found.variants
+    ]
+    table = frame.columns(["VARIANT", "READERS", "ARTICLES", "LANGUAGE", "SUBJECT"], rows, widest=80)
+    without = [f"{found.nothing:,} readers follow nothing that is in it: they are skipped."] if found.nothing else []
+    without += [f"{found.elsewhere:,} readers chose other editions of the list."] if found.elsewhere else []
+    here.out({"issue": chosen, **asdict(found)}, [*table, *without])
+
+
+VERBS = (variants, test, send, pause, resume, status, ledger)
 
 
 def _told(app: App, issue_id: int, address: str) -> tuple[int, str, Told]:
@@ -223,6 +248,7 @@ def _told(app: App, issue_id: int, address: str) -> tuple[int, str, Told]:
 def _why_none(session: Session, issue: Issue, address: str) -> str:
     from sqlmodel import col, select
 
+    from digest.deliver import reporting
     from subscribers.models import Subscriber
 
     if issue.frozen_at is None:
@@ -231,6 +257,8 @@ def _why_none(session: Session, issue: Issue, address: str) -> str:
         return f"the deliveries of issue {issue.id} are still being written: ask again when it is sending"
     if session.exec(select(Subscriber.id).where(col(Subscriber.email) == address)).first() is None:
         return f"issue {issue.id} did not go to this address: nobody with it is known here"
+    if reporting.chose_others(session, issue, address):
+        return f"issue {issue.id} did not go to this address: the person chose other editions of the list"
     at = f"{issue.frozen_at:%Y-%m-%d %H:%M} UTC"
     return f"issue {issue.id} did not go to this address: it was not a confirmed one of the list at {at}"
 

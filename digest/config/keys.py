@@ -146,6 +146,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "name": text(100, empty=False),
                 "url": URL,
                 "language": LANGUAGE,
+                "languages": many(LANGUAGE),
                 "timezone": ZONE,
                 "postal_address": text(300),
                 "social": named(URL),
@@ -171,6 +172,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "trusted_proxies": many(NETWORK),
                 "path_prefix": PREFIX,
                 "noindex": flag(),
+                "proof_of_work": flag(),
             },
         ),
         "mail": Table(
@@ -186,6 +188,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "expire_h": whole(1, 720),
                 "images": one_of("remote", "hosted"),
                 "only_to": many(DOMAIN),
+                "unsubscribe_address": ADDRESS,
             },
         ),
         "dkim": Table(
@@ -272,6 +275,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "reply_to": MAILBOX,
                 "theme": ID,
                 "noindex": flag(),
+                "welcome": flag(),
+                "goodbye": flag(),
             },
             several=True,
             lines=True,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from digest.compose.rendering import MAX_HTML
 from digest.templating import Templates
 from digest.templating.inspection import Document
+from digest.templating.rows import MAX_HTML
 
 CLIPPED = 102_000  # bytes at which Gmail cuts a mail
 # Of every page, and inside of every frame: nothing runs, nothing but pictures is loaded, no frame leads elsewhere.

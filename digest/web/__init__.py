@@ -1,12 +1,14 @@
 """The web: one file per audience; no rules.
 
-    public    sign up, confirm, leave             archive   issues on the web
-    images    pictures of mails
+    signup    the form, here and on other pages   archive   issues on the web
+    public    confirm, leave                      images    pictures of mails
     guard     stands before all of them           pages     templates and headers
-    forms     what may be posted                  stamp     when a form was shown
+    forms     what may be posted                  speaking  the language of a page
+    stamp     when a form was shown               offers    what can be signed up for
+    opened    who opens many links                work      what it costs a robot to post one
     serving   uvicorn with our limits
 
-No page has a script, and nothing here sets or reads a cookie. How often one network may ask is not limited yet.
+Nothing here sets or reads a cookie. No page has a script, but the sign-up form where [web] proof_of_work asks for one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from digest.config import Config
 from digest.links import Links
 from digest.models import Instance
 from digest.templating import Templates
-from digest.web import archive, failures, health, images, public
+from digest.web import archive, failures, health, images, public, signup
 from digest.web.guard import Guard
 from digest.web.pages import Site
 
@@ -50,7 +52,7 @@ def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom)
     site = site_of(app, random_bytes)
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.state.site = site
-    for part in (public, archive, images, health):
+    for part in (signup, public, archive, images, health):
         web.include_router(part.router)
     failures.install(web, site)
     web.add_middleware(
