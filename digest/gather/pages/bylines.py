@@ -24,7 +24,7 @@ _NAME = re.compile(
 )
 _USER = re.compile(r"(?:^|[\s_-])user-?name", re.I)
 _AUTHOR_PAGE = re.compile(
-    r"/(?:authors?|autor(?:en)?|auteurs?|writers?|contributors?|by|staff|people|profiles?|reporters?|journalists?|columnists?)"
+    r"/(?:authors?|autor(?:en)?|auteurs?|writers?|contributors?|by|staff|profiles?|reporters?|journalists?|columnists?)"
     r"/[^/?#]+/?$",
     re.I,
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from digest.gather.clean import markup_text, plain_text
 from digest.gather.pages import weights
 from digest.gather.pages.clues import Clues
-from digest.gather.pages.names import MAX_AUTHORS, grade, signed
+from digest.gather.pages.names import MAX_AUTHORS, grade, signed, upright
 from digest.gather.pages.titles import alike, cut, has, headed, is_sentence, same
 from digest.gather.urls import host, resolve, web
 
@@ -16,6 +16,7 @@ MAX_DESCRIPTION = 1_000  # graphemes
 SOMEWHAT = 0.3  # of the words of a heading, in any of the page's titles
 NEARLY = 0.6  # of the words of the shorter
 _OWN = ("ld.headline", "meta.og:title", "item.headline", "h1.headline", "h1.only")  # that never name the site
+_LIBRARY = ("meta.dc.creator", "meta.dc:creator", "meta.dcterms.creator", "meta.citation_author")
 MAX_SECTION = 80  # characters
 _PLACEHOLDER = re.compile(r"^(?:undefined|null|none|nan|n/a|untitled|\W*)$|\{\{|\$\{|%%", re.I)
 _LOGO = re.compile(
@@ -39,6 +40,7 @@ def site(clues: Clues) -> str:
 def title(clues: Clues, url: str, named: str) -> str:
     """The headline, without the site's name."""
     told = list(whole(clues, "title", weights.TITLE))
+    told = [(evidence, text) for evidence, text in told if not (evidence.startswith("h1") and _is_frame(text, told))]
     shown = [text for evidence, text in told if evidence.startswith(("h1", "h2"))]
     sites = _sites(clues, url, named, told)
     found = [
@@ -57,6 +59,13 @@ def title(clues: Clues, url: str, named: str) -> str:
     headings = [text for evidence, text in usable if evidence.startswith(("h1", "h2"))]
     heading = max((text for text in headings if headed(best, text) or same(best, text)), key=len, default="")
     return heading or _shown(usable, best)
+
+
+def _is_frame(heading: str, told: list[tuple[str, str]]) -> bool:
+    """Whether the page's title is the second heading, a sign, and `heading`: then that is the site's name."""
+    named = [text for evidence, text in told if evidence == "title" and text.casefold().endswith(heading.casefold())]
+    second = [text for evidence, text in told if evidence == "h2" and len(text) > len(heading)]
+    return any(headed(page_title, text) and page_title.startswith(text) for page_title in named for text in second)
 
 
 def _sites(clues: Clues, url: str, named: str, told: list[tuple[str, str]]) -> list[str]:
@@ -103,7 +112,7 @@ def people(clues: Clues, url: str, named: str) -> tuple[str, ...]:
     best: tuple[int, list[str]] = (0, [])
     for evidence in sorted({name for name, _ in clues.found["author"]} & weights.AUTHOR.keys(), key=_of_author):
         told = [text for name, text in clues.found["author"] if name == evidence]
-        names = signed(told, sites)
+        names = signed([upright(text) for text in told] if evidence in _LIBRARY else told, sites)
         worth = max((grade(name, sites) for name in names), default=0)
         if worth > best[0] or not best[1]:
             best = worth, names

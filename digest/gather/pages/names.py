@@ -32,6 +32,7 @@ _ELSE = re.compile(
     r"\s(?:(?i:edited by|photos by|photographs by|illustrations? by)|in|on|am|for|at|from|vom|is|has|a|auf|sur|à|about|"
     r"mit|avec|\d+[\s-]+(?:min|hour|day|week)\w*)\s.*$"
 )
+_SURNAME_FIRST = re.compile(r"^\s*([^\W\d_][\w'’-]+),\s+([^\W\d_][\w.'’ -]{0,30}?)\s*$")
 _TWICE = re.compile(r"^(.+?)(?:\s+\1)+$")
 _SHOUTED = re.compile(r"(?<=[a-z])(?:\s[A-Z]{2,}){2,}.*$")
 _LETTERS = re.compile(r"^(?:[A-Z]{1,3}|[A-Z]\.?[A-Z]\.?|Ph\.?D\.?|M\.?D\.?|Esq\.?|MBA|Jr\.?|Sr\.?)$")
@@ -53,11 +54,21 @@ _ROLE = re.compile(
 )
 _DESK = re.compile(r"\b(?:editors?|staff|desk|team|redaktion|redazione|r[ée]daction|redacci[óo]n|newsroom)\b", re.I)
 _AGENCY = re.compile(r"(?:Reuters|Bloomberg|Kyodo|Xinhua|dpa|epd|[A-Z]{2,6})$")
+_TITLED = re.compile(
+    r"^(\S+\s.*?)\s+(?:(?:staff|senior|chief|contributing|associate|political|special)\s+)*"
+    r"(?:writer|reporter|correspondent|contributor|columnist|editor)$",
+    re.I,
+)
 _COMPANY = re.compile(
     r"\b(?:inc|llc|ltd|gmbh|ag|e\.v|redaktion|news|times|post|magazine|media|press|network|agency|reuters|afp|"
     r"dpa|ap|associated press)\b",
     re.I,
 )
+
+
+def upright(text: str) -> str:
+    """A name as library metadata writes it, "Lee, Ann", with the surname last."""
+    return _SURNAME_FIRST.sub(r"\2 \1", text)
 
 
 def signed(texts: list[str], sites: list[str]) -> list[str]:
@@ -114,7 +125,7 @@ def _name(part: str) -> str:
     if not re.search(r"(?:^|\s)(?:[A-Z]|[JS]r|e\.V)\.$", name):
         name = name.strip(" .")
     if len(name) <= 3 * MAX_NAME:
-        name = _TWICE.sub(r"\1", name)
+        name = _TITLED.sub(r"\1", _TWICE.sub(r"\1", name))
     if not 2 <= len(name) <= MAX_NAME or _NOBODY.match(name) or len(name.split()) > 6:
         return ""
     if re.search(r"\d{2}|[<>{}=%]|\w\.(?:com|org|net|de|fr|uk)\b", name) or not re.search(r"[^\W\d_]", name):
