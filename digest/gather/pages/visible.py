@@ -16,7 +16,7 @@ _ITEMS = {
     "description": "description", "articlesection": "section", "inlanguage": "language",
 }  # fmt: skip
 _ARTICLE_TYPE = re.compile(r"(?:Article|Posting|Report|Review|CreativeWork|Recipe|WebPage)$", re.I)
-_PICTURE = re.compile(r"(?:Image|Photo|Media|Video|Audio)", re.I)
+_PICTURE = re.compile(r"(?:(?:Image|Media|Video|Audio)Object|Photograph)$", re.I)
 _DATE = re.compile(
     r"dat(?:e|um)|fecha|publi|posted|timestamp|created|erstellt|(?:^|[\s_-])(?:time|byline|meta|info|details?)(?:[\s_-]|$)|meta",
     re.I,
