@@ -114,6 +114,7 @@ PURE = {
     "digest.compose.eligibility",
     "digest.compose.readers",
     "digest.compose.placing",
+    "digest.compose.dates",
     "digest.compose.evidence",
     "digest.compose.jsonlines",
     "digest.compose.matching",

@@ -11,13 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import squareform
 
 from digest.compose.evidence import Evidence, Numbers, Text, evidence
 from digest.compose.words import Rows
@@ -37,6 +33,7 @@ NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less ali
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
 _CHUNK = 2_000  # pairs whose rows are held at once
 _ROWS = 100
+_LATER = 10  # pieces of so many rows; each is compared with those of its own ten and of later ones only
 
 
 @dataclass(frozen=True)
@@ -98,19 +95,19 @@ def _told(texts: Sequence[Text]) -> list[list[int]]:
     given = evidence(texts)
     needed = SHORT + (LONG - SHORT) * _length(given.lengths)
     alike = _with_others(_alike(given, _candidates(given, needed)))
-    return [group for block in _blocks(alike, needed) for group in _linked(block, alike, needed)]
+    return _joined(_blocks(alike, needed), alike, needed)
 
 
 def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
     """Pairs that share enough words, none of them common, and were published near each other."""
     telling = _telling(given.words)
-    count = telling.shape[0]
-    other = telling.T.tocsc()
     found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))]
-    for start in range(0, count, _ROWS):  # in pieces: all products at once would not fit
-        shared = (telling[start : start + _ROWS] @ other).tocoo()
+    for start in range(0, telling.shape[0], _ROWS):  # in pieces: all products at once would not fit
+        if start % (_LATER * _ROWS) == 0:
+            first, later = start, telling[start:].T.tocsr()
+        shared = (telling[start : start + _ROWS] @ later).tocoo()
         some = shared.data >= NEAR * needed.min()  # most are not, and need no closer look
-        pairs = _Pairs(shared.row[some] + start, shared.col[some], shared.data[some])
+        pairs = _Pairs(shared.row[some] + start, shared.col[some] + first, shared.data[some])
         least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
         pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
         found.append(pairs.where(_apart(given, pairs) < -_fading(given, pairs) * np.log(FAINT)))
@@ -212,19 +209,71 @@ def _blocks(alike: Rows, needed: Numbers) -> list[Numbers]:
 
 
 def _connected(members: Numbers, first: Numbers, second: Numbers, count: int) -> list[Numbers]:
-    edges = sparse.coo_matrix((np.ones(len(first)), (first, second)), (count, count))
-    _, label = connected_components(edges, directed=False)
+    """The members that hang together by pairs; each takes over the smallest number that it can reach."""
+    label = np.arange(count)
+    while (label[first] != label[second]).any():
+        least = np.minimum(label[first], label[second])
+        np.minimum.at(label, label[first], least)
+        np.minimum.at(label, label[second], least)
+        while (label != label[label]).any():
+            label = label[label]
     order = members[np.argsort(label[members], kind="stable")]
     return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
 
 
-def _linked(block: Numbers, alike: Rows, needed: Numbers) -> list[list[int]]:
-    """The groups of one block by average linkage; a block too large to be held is one group, as all in it is alike."""
-    if len(block) == 1 or len(block) > BLOCK:
-        return [sorted(block.tolist())]
-    dense = alike[block][:, block].toarray() / ((needed[block][:, None] + needed[block]) / 2)
-    most = dense.max()
-    distance = most - (dense + dense.T) / 2
-    np.fill_diagonal(distance, 0.0)
-    label: Any = fcluster(linkage(squareform(distance, checks=False), "average"), most - 1, "distance")
-    return [sorted(block[label == one].tolist()) for one in np.unique(label)]
+def _joined(blocks: Sequence[Numbers], alike: Rows, needed: Numbers) -> list[list[int]]:
+    """The groups of the blocks; a block too large to be held is one group, as all in it is alike."""
+    whole = [block.tolist() for block in blocks if len(block) == 1 or len(block) > BLOCK]
+    split = [block for block in blocks if 1 < len(block) <= BLOCK]
+    if not split:
+        return whole
+    order, sizes = np.concatenate(split), np.array([len(block) for block in split])
+    ends, number = np.cumsum(sizes), np.repeat(np.arange(len(split)), sizes)
+    found = alike[order][:, order].tocoo()
+    found.data /= (needed[order[found.row]] + needed[order[found.col]]) / 2
+    own = number[found.row] == number[found.col]
+    row, column, data = found.row[own], found.col[own], found.data[own]
+    at = np.searchsorted(row, [0, *ends])
+    for block, size, start, stop, end in zip(split, sizes, at[:-1], at[1:], ends, strict=True):
+        inside = np.zeros((size, size))
+        inside[row[start:stop] - end + size, column[start:stop] - end + size] = data[start:stop]
+        whole += [sorted(block[group].tolist()) for group in _linked((inside + inside.T) / 2)]
+    return whole
+
+
+def _linked(alike: Numbers) -> list[list[int]]:
+    """Groups by average linkage of rows, of which two are joined while they are alike by 1 at least.
+
+    From any group to the one that is most like it, on to the one most like that: two that are most like each other are
+    joined, and one that nothing is alike enough to will stay so whatever is joined.
+    """
+    np.fill_diagonal(alike, 0.0)
+    groups = [[number] for number in range(len(alike))]
+    waiting, path = list(range(len(alike))), list[int]()
+    while path or waiting:
+        if not path:
+            path.append(waiting.pop())
+        last = path[-1]
+        nearest = int(alike[last].argmax())
+        if len(path) > 1 and alike[last, path[-2]] == alike[last, nearest]:
+            nearest = path[-2]
+        if alike[last, nearest] < 1.0:
+            path.pop()
+            alike[last] = alike[:, last] = 0.0
+        elif len(path) > 1 and nearest == path[-2]:
+            del path[-2:]
+            _join(alike, groups, nearest, last)
+            waiting.append(nearest)
+        else:
+            path.append(nearest)
+    return [group for group in groups if group]
+
+
+def _join(alike: Numbers, groups: list[list[int]], one: int, other: int) -> None:
+    share = len(groups[other]) / (len(groups[one]) + len(groups[other]))
+    joined = (1 - share) * alike[one] + share * alike[other]
+    joined[[one, other]] = 0.0
+    alike[other] = alike[:, other] = 0.0
+    alike[one] = alike[:, one] = joined
+    groups[one] += groups[other]
+    groups[other] = []
