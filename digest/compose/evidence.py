@@ -78,7 +78,9 @@ class Letters:
             seen += np.bincount((self.spoken[start : start + _ROWS] @ self.pieces).indices, minlength=width)
         rare = np.log((1 + count) / (1 + seen)) + 1
         found = [
-            _only(weighed(self.spoken[wanted[start : start + _ROWS]] @ self.pieces, rare), seen <= common)
+            _only(weighed(self.spoken[wanted[start : start + _ROWS]] @ self.pieces, rare), seen <= common).astype(
+                np.float32
+            )
             for start in range(0, len(wanted), _ROWS)
         ]
         return sparse.vstack(found or [sparse.csr_matrix((0, width))], format="csr")
@@ -188,6 +190,7 @@ def _dated(spoken: Sequence[str]) -> list[str]:
 
 def _years(text: str, url: str) -> int:
     found = 0
-    for year in (*_YEAR.findall(text), *_URL_YEAR.findall(url)):
+    dated = _YEAR.findall(text) if "19" in text or "20" in text else []
+    for year in (*dated, *_URL_YEAR.findall(url)):
         found |= 1 << int(year) % _YEARS
     return found

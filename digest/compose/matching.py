@@ -28,7 +28,7 @@ SECOND = 0.3  # share of being like the same others
 FAINT = 0.04  # what is less alike is not alike
 SHORT, LONG = 0.11, 0.3  # how alike texts of 80 and of 300 characters must be
 SHORT_TEXT, LONG_TEXT = 80, 300
-COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
+COMMON, MOST_COMMON = 200, 1_000  # texts, or between them a tenth of all: a term that more have tells nothing
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
 _CHUNK = 2_000  # pairs whose rows are held at once
@@ -70,7 +70,9 @@ def named_alike(texts: Sequence[Text]) -> list[list[int]]:
     return [group for same in by_title.values() for group in _weeks(texts, same)]
 
 
-def _weeks(texts: Sequence[Text], same: Sequence[int]) -> list[list[int]]:
+def _weeks(texts: Sequence[Text], same: list[int]) -> list[list[int]]:
+    if len(same) == 1:
+        return [same]
     found: list[list[int]] = []
     for number in sorted(same, key=lambda number: _order(texts[number])):
         if found and _hour(texts[number]) - _hour(texts[found[-1][0]]) <= WEEK_H:
@@ -116,7 +118,7 @@ def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
 
 
 def _telling(rows: Rows) -> Rows:
-    """The rows without the terms that a tenth of them have: those bring nobody together."""
+    """The rows without the terms that many of them have: those bring nobody together."""
     seen = np.bincount(rows.indices, minlength=rows.shape[1])
     kept = seen[rows.indices] <= _common(rows.shape[0])
     found = sparse.csr_matrix((np.where(kept, rows.data, 0.0), rows.indices, rows.indptr), rows.shape, copy=True)
@@ -172,7 +174,7 @@ def _spelled(given: Evidence, first: Numbers, second: Numbers) -> Numbers:
 
 def _common(count: int) -> int:
     """Of `count` texts, how many may have a term that still tells something."""
-    return max(COMMON, count // 10)
+    return min(max(COMMON, count // 10), MOST_COMMON)
 
 
 def _products(rows: Rows, first: Numbers, second: Numbers) -> Numbers:

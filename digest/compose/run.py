@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from digest import db
 from digest.compose import issues, rows
 from digest.compose.building import build
+from digest.compose.candidates import Looked
 from digest.compose.content import IssueContent
 from digest.compose.eligibility import Window, not_eligible, taken, window
 from digest.compose.freezing import frozen_content
@@ -46,8 +48,8 @@ class Composed:
 
     issue: Issue
     content: IssueContent | None  # None: it was skipped as too thin
-    placements: tuple[Placement, ...]  # in reading order, then what was left out, best first
-    articles: Mapping[int, Article]  # of the placements
+    placements: tuple[Placement, ...]  # in reading order, then left out, best first; `explain` reads their reasons
+    articles: Mapping[int, Article | Looked]  # of the placements
     titles: Mapping[str, str]  # of the edition's sections, by id
     problems: tuple[str, ...] = ()  # sentences to look at; none of them stops the issue
     question: str | None = None  # what a person has to decide before the issue goes on
@@ -247,10 +249,12 @@ def _decided(session: Session, edition: EditionConfig, issue: Issue, laid: Laid,
 
 
 def _stored(
-    session: Session, issue: Issue, known: Mapping[int, Article] | None = None
-) -> tuple[tuple[Placement, ...], Mapping[int, Article], Mapping[str, str]]:
+    session: Session, issue: Issue, known: Mapping[int, Article | Looked] | None = None
+) -> tuple[tuple[Placement, ...], Mapping[int, Article | Looked], Mapping[str, str]]:
     """The issue's placements, articles and titles of sections; articles that are `known` are not read again."""
-    found = session.exec(select(Placement).where(col(Placement.issue_id) == issue.id)).all()
+    without = defer(inspect(Placement).attrs["reasons"].class_attribute, raiseload=True)
+    query = select(Placement).where(col(Placement.issue_id) == issue.id)
+    found = session.exec(query.options(without)).all()
     order = sorted(found, key=lambda row: (row.left_out is not None, row.position, -row.score, row.article_id))
     articles = rows.articles_of(session, [row.article_id for row in order]) if known is None else known
     return tuple(order), articles, rows.section_titles(session, issue.edition_id)

@@ -26,12 +26,13 @@ SHORTEST, LONGEST = 3, 5  # letters in a piece of a word, its ends counted
 LONG = 60  # letters of a word that count: what is longer is no word, or a whole sentence of a script without spaces
 _WORD = re.compile(r"[^\W_]+")
 _PATH_WORD = re.compile(r"[^\W\d_]{2,}")
+_APART = {sign: " " for sign in range(128) if not chr(sign).isalnum()}
 _PATH = re.compile(r"(?:[^:/?#]+:)?(?://[^/?#]*)?([^?#]*)")  # RFC 3986, appendix B
 
 
 def words(text: str, url: str = "") -> list[str]:
     """The words of a text and of a URL's path, folded."""
-    found = _WORD.findall(_lower(text))
+    found = text.lower().translate(_APART).split() if text.isascii() else _WORD.findall(folded(text))
     if url and (path := _PATH.match(url)):
         found += _PATH_WORD.findall(_lower(unquote(path[1])))
     return [word[:LONG] for word in found] if max(map(len, found), default=0) > LONG else found
