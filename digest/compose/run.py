@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Engine, inspect
-from sqlalchemy.orm import defer
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from digest import db
@@ -48,7 +47,7 @@ class Composed:
 
     issue: Issue
     content: IssueContent | None  # None: it was skipped as too thin
-    placements: tuple[Placement, ...]  # in reading order, then left out, best first; `explain` reads their reasons
+    placements: tuple[Placement, ...]  # in reading order, then what was left out, best first
     articles: Mapping[int, Article | Looked]  # of the placements
     titles: Mapping[str, str]  # of the edition's sections, by id
     problems: tuple[str, ...] = ()  # sentences to look at; none of them stops the issue
@@ -252,9 +251,7 @@ def _stored(
     session: Session, issue: Issue, known: Mapping[int, Article | Looked] | None = None
 ) -> tuple[tuple[Placement, ...], Mapping[int, Article | Looked], Mapping[str, str]]:
     """The issue's placements, articles and titles of sections; articles that are `known` are not read again."""
-    without = defer(inspect(Placement).attrs["reasons"].class_attribute, raiseload=True)
-    query = select(Placement).where(col(Placement.issue_id) == issue.id)
-    found = session.exec(query.options(without)).all()
+    found = session.exec(select(Placement).where(col(Placement.issue_id) == issue.id)).all()
     order = sorted(found, key=lambda row: (row.left_out is not None, row.position, -row.score, row.article_id))
     articles = rows.articles_of(session, [row.article_id for row in order]) if known is None else known
     return tuple(order), articles, rows.section_titles(session, issue.edition_id)
