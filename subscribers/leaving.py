@@ -11,10 +11,11 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from subscribers.addresses import hash_address
-from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
+from subscribers.audience import EVERYWHERE
 from subscribers.columns import table
 from subscribers.models import Status, Subscriber, Subscription, Suppression
 from subscribers.rows import Proof, changed, insert_missing, move, record
+from subscribers.suppressing import suppress_all
 
 _ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
 
@@ -22,7 +23,7 @@ _ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
 def unsubscribe(session: Session, handle: bytes, list_id: str, *, method: str, ip: str = "", now: datetime) -> bool:
     """End the subscription of the person with this handle; true when there is one, ended now or before.
 
-    `method` is one of one-click, page, command. An unknown handle or list changes nothing and is false: the web
+    `method` is one of one-click, page, mail, command. An unknown handle or list changes nothing and is false: the web
     answers both alike.
     """
     found = session.execute(
@@ -34,6 +35,23 @@ def unsubscribe(session: Session, handle: bytes, list_id: str, *, method: str, i
         return False
     if _end(session, found.subscriber_id, list_id, now):
         record(session, Proof(found.subscriber_id, list_id, "unsubscribed", method, now, found.email, ip=ip))
+    return True
+
+
+def unsubscribe_everywhere(
+    session: Session, handle: bytes, list_id: str, *, method: str, ip: str, now: datetime
+) -> bool:
+    """As `unsubscribe`, from every list that the person is on or has asked for; for whoever was once on `list_id`."""
+    if not unsubscribe(session, handle, list_id, method=method, ip=ip, now=now):
+        return False
+    others = (
+        select(col(Subscription.list_id))
+        .join(Subscriber, col(Subscriber.id) == col(Subscription.subscriber_id))
+        .where(col(Subscriber.handle) == handle, col(Subscription.status).in_(_ON_A_LIST))
+        .order_by(col(Subscription.list_id))
+    )
+    for other in session.execute(others).scalars().all():
+        unsubscribe(session, handle, other, method=method, ip=ip, now=now)
     return True
 
 
@@ -51,20 +69,8 @@ def suppress(
 
     The subscriptions concerned end. `scope` is EVERYWHERE, a list's id or CONFIRM_MAILS (which ends none).
     """
-    if not keep_away(session, hash_address(key, normalised), scope, reason, now):
-        return False
-    person = session.execute(select(col(Subscriber.id)).where(col(Subscriber.email) == normalised)).scalar_one_or_none()
-    if person is None:
-        return True
-    if scope != CONFIRM_MAILS:
-        concerned = select(col(Subscription.list_id)).where(col(Subscription.subscriber_id) == person)
-        if scope != EVERYWHERE:
-            concerned = concerned.where(col(Subscription.list_id) == scope)
-        for list_id in session.execute(concerned).scalars().all():
-            _end(session, person, list_id, now)
-    on_list = None if scope in (EVERYWHERE, CONFIRM_MAILS) else scope
-    record(session, Proof(person, on_list, "suppressed", method, now, normalised, text=reason))
-    return True
+    hashed = hash_address(key, normalised)
+    return suppress_all(session, [hashed], reason=reason, now=now, scope=scope, method=method) == 1
 
 
 def keep_away(session: Session, email_hash: str, scope: str, reason: str, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""The tables about people: lists, subscribers, subscriptions, confirmations, consent, suppression."""
+"""The tables about people: lists, subscribers, subscriptions, confirmations, crowds, consent, suppression."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class MailingList(SQLModel, table=True):
     public: bool = True
     sender: str | None = None  # [[lists]] from: a mailbox that replaces [mail] from
     reply_to: str | None = None
+    welcome: bool = False  # a letter to whoever has confirmed
+    goodbye: bool = False  # a letter to whoever has left by the page
     active: bool = True
     declared_line: int | None = None  # line of config.toml; None for a row added by command
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -54,6 +56,15 @@ class Subscriber(SQLModel, table=True):
     attributes: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = Field(sa_type=UtcDateTime)
     erasing_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # consent rows may go only while this is set
+
+
+class Tag(SQLModel, table=True):
+    """A word that staff or an import put on a person; kept apart from the attributes so that both databases find it."""
+
+    __tablename__: ClassVar[str] = "tag"
+
+    name: str = Field(primary_key=True, max_length=100)  # as subscribers.attributes.tags has it
+    subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id", ondelete="CASCADE", index=True)
 
 
 class Subscription(SQLModel, table=True):
@@ -88,6 +99,28 @@ class Confirmation(SQLModel, table=True):
     declined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class SignUpAttempt(SQLModel, table=True):
+    """A sign-up of the last hour, by the network that it came from."""
+
+    __tablename__: ClassVar[str] = "sign_up_attempt"
+    __table_args__ = (Index("ix_sign_up_attempt_network", "network", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    network: str = Field(max_length=50)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class ConfirmMail(SQLModel, table=True):
+    """The turn of a confirm mail that left within the last hour or waits; whom it is for is not kept."""
+
+    __tablename__: ClassVar[str] = "confirm_mail"
+    __table_args__ = (Index("ix_confirm_mail_domain", "domain", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    domain: str = Field(max_length=253)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
 class Consent(SQLModel, table=True):
     """Who agreed to what, when, how: append-only, by triggers; rows go only while the person is being erased."""
 
@@ -97,7 +130,7 @@ class Consent(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
     list_id: str | None = Field(default=None, max_length=64)  # without a key, as in Subscription
     action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed
-    method: str  # form, one-click, page, command, import
+    method: str  # form, one-click, page, mail, command, import
     at: datetime = Field(sa_type=UtcDateTime)
     email_typed: str = ""
     text: str = ""  # the exact sentence the person agreed to, or where an import says consent came from
@@ -109,11 +142,11 @@ class Consent(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address that must never be mailed, kept as a keyed hash; scope is a list, or '' for all."""
+    """An address, or all of a domain, that must never be mailed; scope is a list, or '' for all."""
 
     __tablename__: ClassVar[str] = "suppression"
 
-    hash: str = Field(primary_key=True, max_length=64)
+    hash: str = Field(primary_key=True, max_length=254)  # keyed hash of the address; of a domain "@" and its A-label
     scope: str = Field(primary_key=True, default="", max_length=64)
     reason: str = ""
     at: datetime = Field(sa_type=UtcDateTime)

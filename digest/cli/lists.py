@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli import frame
+from digest.errors import UsageError
 
 app = frame.noun("What people subscribe to.")
 
@@ -15,7 +16,7 @@ _Id = Annotated[str, typer.Argument(metavar="ID", help="The list's id.")]
 
 def plain(row: Any, members: dict[str, int]) -> dict[str, Any]:
     """A list as --json shows it."""
-    keys = ("id", "title", "description", "public", "active", "declared_line")
+    keys = ("id", "title", "description", "public", "welcome", "goodbye", "active", "declared_line")
     values = {key: getattr(row, key) for key in keys}
     return values | {"from": row.sender, "reply_to": row.reply_to, "members": members}
 
@@ -29,6 +30,8 @@ def add(
     private: Annotated[bool, typer.Option("--private", help="Not on the sign-up page.")] = False,
     sender: Annotated[str | None, typer.Option("--from", help="A mailbox instead of [mail] from.")] = None,
     reply_to: Annotated[str | None, typer.Option(help="A mailbox instead of [mail] reply_to.")] = None,
+    welcome: Annotated[bool, typer.Option("--welcome", help="A letter to whoever has confirmed.")] = False,
+    goodbye: Annotated[bool, typer.Option("--goodbye", help="A letter to whoever has left by the page.")] = False,
 ) -> None:
     """Add a list.
 
@@ -41,8 +44,9 @@ def add(
 
     here = frame.of(ctx)
     given = {"id": name, "title": title, "description": description, "public": not private}
+    letters = {"welcome": welcome, "goodbye": goodbye}
     with here.app() as app, db.writing(app.engine) as session:
-        row = byhand.add_list(session, app.clock(), **given, from_=sender, reply_to=reply_to)
+        row = byhand.add_list(session, app.clock(), **given, from_=sender, reply_to=reply_to, **letters)
         session.flush()
         data = plain(row, {})
     here.out({"list": data}, f'Added the list "{name}".')
@@ -91,6 +95,33 @@ def show(ctx: typer.Context, name: _Id) -> None:
     shown = {**data, "access": _access(data), "members": members, "declared in line": data["declared_line"]}
     keys = ("id", "title", "description", "access", "from", "reply_to", "members", "declared in line")
     here.out({"list": data}, [f"{key}: {shown[key]}" for key in keys if shown[key]])
+
+
+@app.command("form")
+def form(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="The public lists that the form is for.")],
+    language: Annotated[str | None, typer.Option(help="Instead of [site] language.")] = None,
+) -> None:
+    """Print a sign-up form for a page of your own: plain HTML that works without a script and from any site.
+
+    \b
+    Examples:
+      digest lists form weekly > form.html
+      digest lists form weekly daily --language de
+    """
+    from digest import byhand, db
+    from digest.web.signup import embedded
+
+    here = frame.of(ctx)
+    with here.app() as app:
+        with db.reading(app.engine) as session:
+            lists = [byhand.mailing_list(session, name) for name in names]
+        private = [row.id for row in lists if not (row.public and row.active)]
+        if private:
+            raise UsageError(f'expected public lists that are switched on, got "{private[0]}"')
+        html = embedded(app, lists, language or app.config.site.language)
+    here.out({"form": html}, html)
 
 
 @app.command("remove")

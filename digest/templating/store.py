@@ -29,6 +29,12 @@ def template_root() -> Path:
     return packaged if packaged.is_dir() else package.parent / "templates"
 
 
+def templates_beside(file: Path | None) -> Templates:
+    """The shipped templates, each replaced by that of the same name in the folder `templates` beside `file`."""
+    own = file.parent / "templates" if file else None
+    return Templates(template_root(), own if own and own.is_dir() and own != template_root() else None)
+
+
 class Templates:
     """Every template of `root`, each replaced by that of the same name in `overrides`; listed once, at start."""
 
@@ -85,6 +91,10 @@ class Templates:
     def page(self, name: str, context: Mapping[str, object]) -> str:
         """The HTML of pages/`name`.html.j2."""
         return self._render("pages", name, ".html.j2", context)
+
+    def script(self, name: str) -> str:
+        """The script pages/`name`.js.j2, which no context changes."""
+        return self._render("pages", name, ".js.j2", {})
 
     def _render(self, folder: str, name: str, suffix: str, context: Mapping[str, object]) -> str:
         full = f"{folder}/{name}{suffix}"
