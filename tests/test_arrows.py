@@ -123,6 +123,7 @@ PURE = {
     "digest.compose.eligibility",
     "digest.compose.readers",
     "digest.compose.placing",
+    "digest.compose.dates",
     "digest.compose.printing",
     "digest.compose.evidence",
     "digest.compose.fitting",
