@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import nh3
@@ -120,6 +121,7 @@ def names(context: Context, bylines: Iterable[Any]) -> str:
     return format_list(people, locale=locale(str(context.get("language") or "en")))
 
 
+@lru_cache(256)
 def locale(tag: str) -> Locale:
     """The locale of a BCP 47 tag: the tag's language where the rest is unknown, English where all is."""
     for candidate in (tag, tag.partition("-")[0]):
@@ -130,6 +132,7 @@ def locale(tag: str) -> Locale:
     return Locale("en")
 
 
+@lru_cache(256)
 def markdown(source: str, paragraph: str = "", link: str = "", item: str = "") -> Markup:
     """CommonMark as safe HTML: no HTML of its own, no images, links to http, https and mailto alone.
 

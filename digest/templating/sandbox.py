@@ -34,8 +34,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
             auto_reload=False,
         )
         self.filters = {name: JINJA_FILTERS[name] for name in BUILT_IN} | dict(FILTERS)
+        self._judged: dict[tuple[type, str], bool] = {}
         self.policies["truncate.leeway"] = 0
         self.globals = {"namespace": Namespace}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Jinja's own judgement; it looks at the type and the name alone, so it is remembered by these."""
+        known = (type(obj), attr)
+        if known not in self._judged:
+            self._judged[known] = super().is_safe_attribute(obj, attr, value)
+        return self._judged[known]
 
     def is_safe_callable(self, obj: object) -> bool:
         """Macros, blocks and `loop` alone."""
