@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import nh3
@@ -155,7 +155,7 @@ def plain(context: Context, source: str) -> Lines:
     """CommonMark as wrapped text; links become numbers of the list of links at the end."""
     blocks: list[str] = []
     marks: list[str] = []
-    for token in _parser().parse(source):
+    for token in _parsed(source):
         if token.type == "list_item_open":
             marks.append(f"{token.info}. " if token.info else "- ")
         elif token.type in {"inline", "fence", "code_block"}:
@@ -208,6 +208,12 @@ def host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].removeprefix("www.")
 
 
+@lru_cache(256)
+def _parsed(source: str) -> tuple[Token, ...]:
+    return tuple(_parser().parse(source))
+
+
+@cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).disable(["image", "html_block", "html_inline", "hr"])
     parser.validateLink = lambda url: url.partition(":")[0].lower() in _SCHEMES  # type: ignore[method-assign]
