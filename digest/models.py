@@ -303,7 +303,7 @@ class Delivery(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_BigId)
-    occasion: str  # issue:12, confirm:7, notice:3
+    occasion: str  # issue:12, confirm:7, welcome:7, goodbye:9, notice:3
     # Only people are ever deleted. The other keys are of what the same commit has read or written: to look at each of
     # them for each of a million rows would be half the work of filling on PostgreSQL.
     issue_id: int | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, or_, select
 from sqlmodel import Session
 
 from subscribers.columns import table
@@ -93,6 +93,16 @@ def may_receive_confirm(
     )
 
 
+def may_receive_goodbye(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """True where the person has left the list, is not on it again, and is suppressed neither there nor everywhere."""
+    return exists(
+        select(1)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id)
+        .where(_place.c.status == Status.UNSUBSCRIBED, _person.c.erasing_at.is_(None), ~_suppressed())
+    )
+
+
 def last_consent(session: Session) -> int:
     """The number of the latest line in the record of consent, 0 for none: what comes later is beyond it."""
     return session.execute(select(func.max(_consent.c.id))).scalar_one() or 0
@@ -143,12 +153,12 @@ def wish(session: Session, list_id: str, normalised: str) -> Wish | None:
     return Wish(*row) if row else None
 
 
-def size(session: Session, list_id: str) -> int:
-    """How many people an issue of the list would go to now."""
+def size(session: Session, list_id: str, segment: ColumnElement[bool] | None = None) -> int:
+    """How many people an issue of the list would go to now; with `segment`, a condition on `subscriber`, of those."""
     people = (
         select(func.count())
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted())
+        .where(_place.c.list_id == list_id, _wanted(), *([] if segment is None else [_within(segment)]))
     )
     return int(session.execute(people).scalar_one())
 
@@ -176,14 +186,19 @@ def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
     return "" if row.on else "list-off"
 
 
-def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
-    """Where the address is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
+def suppressed_scopes(session: Session, email_hash: str, domain: str) -> set[str]:
+    """Where the address, or all of its domain, is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
     row = table(Suppression)
-    return set(session.execute(select(row.c.scope).where(row.c.hash == email_hash)).scalars())
+    return set(session.execute(select(row.c.scope).where(row.c.hash.in_([email_hash, f"@{domain}"]))).scalars())
 
 
 def _wanted() -> ColumnElement[bool]:
     return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
+
+
+def _within(segment: ColumnElement[bool]) -> ColumnElement[bool]:
+    row = table(Subscriber)
+    return exists(select(1).where(row.c.id == _person.c.id, segment).correlate(_person))
 
 
 def _list_on() -> ColumnElement[bool]:
@@ -205,7 +220,8 @@ def _confirmed_after(consented: int) -> ColumnElement[bool]:
 
 def _suppressed(*more: str) -> ColumnElement[bool]:
     scopes = or_(_kept_away.c.scope.in_([EVERYWHERE, *more]), _kept_away.c.scope == _place.c.list_id)
-    return exists(select(1).where(_kept_away.c.hash == _person.c.email_hash, scopes).correlate(_person, _place))
+    theirs = _kept_away.c.hash.in_([_person.c.email_hash, literal("@").concat(_person.c.domain)])
+    return exists(select(1).where(theirs, scopes).correlate(_person, _place))
 
 
 def _same_subject() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

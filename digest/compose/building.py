@@ -27,7 +27,8 @@ from digest.models import Article, Issue, Override, Placement
 from digest.templating import line
 from digest.theme import STANDARD, THEMES, Theme
 
-PREHEADER = 140  # characters; mail programs show 40 to 130
+PREHEADER = 110  # characters; mail programs show 40 to 110
+LEAST_PREHEADER = 40
 SUBJECT = 200  # characters of a plain subject
 
 
@@ -208,7 +209,12 @@ def _preheader(content: IssueContent, subject: str) -> str:
         return content.edition
     opening = [text for text in (first.title, first.dek) if text and text not in subject]
     # No fixed word stands in it: it is part of what is approved, before anybody's language is known.
-    return _cut(" · ".join([*opening[:1], *(article.title for article in rest[:4])]) or content.edition, PREHEADER)
+    said = " · ".join([*opening[:1], *(article.title for article in rest[:4])])
+    # With few and short titles, mail programs would go on with whatever stands next.
+    known = [content.edition, content.site.name, content.site.url]
+    while len(said) < LEAST_PREHEADER and known:
+        said = " · ".join(filter(None, (said, known.pop(0))))
+    return _cut(said, PREHEADER)
 
 
 def _cut(text: str, most: int) -> str:

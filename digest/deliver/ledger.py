@@ -82,12 +82,12 @@ class Work:
 
     @property
     def kind(self) -> str:
-        """The kind of occasion: issue, confirm or notice."""
+        """The kind of occasion: issue, confirm, welcome, goodbye or notice."""
         return self.occasion.partition(":")[0]
 
     @property
     def number(self) -> int:
-        """The number in the occasion: of the issue, confirmation or notice."""
+        """The number in the occasion: of the issue, confirmation, line of consent or notice."""
         return int(self.occasion.partition(":")[2])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,6 +58,17 @@ def status(session: Session, issue_id: int) -> Mapping[str, int]:
     for some in kept:
         counts.update(some)
     return {state.value: counts[state.value] for state in DeliveryState}
+
+
+def of_people(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """What was sent to each of these subscribers, as a JSON list of occasion, state and instant."""
+    told: dict[int, list[dict[str, str]]] = {}
+    columns = _d.c.subscriber_id, _d.c.occasion, _d.c.state, _d.c.settled_at
+    for id_, occasion, state, at in session.execute(
+        select(*columns).where(_d.c.subscriber_id.in_(ids)).order_by(_d.c.id)
+    ):
+        told.setdefault(id_, []).append({"occasion": occasion, "state": state, "at": at.isoformat() if at else ""})
+    return {id_: json.dumps(deliveries, separators=(",", ":")) for id_, deliveries in told.items()}
 
 
 def who(session: Session, issue_id: int, normalised: str) -> Told | None:

@@ -363,7 +363,7 @@ def reader(work: Work, links: Links) -> Reader:
     """Who a row's message is for, with the links that are theirs alone."""
     values = {Blank.NAME: work.name}
     unsubscribe = None
-    if work.kind == "issue":
+    if work.kind in ("issue", "welcome"):
         unsubscribe = values[Blank.UNSUBSCRIBE] = links.unsubscribe(work.handle, work.list_id or "")
         values[Blank.PREFERENCES] = links.preferences(work.handle, work.list_id or "")
     elif work.kind == "confirm":
