@@ -90,7 +90,7 @@ def test_what_is_foreseen_is_what_goes_out(app: App, box: Mailbox, monkeypatch: 
     assert plainly(foreseen) == [(1, 3, "ar"), (1, 3, "en"), (2, 1, "en")]
     assert (foreseen.nothing, foreseen.elsewhere, foreseen.readers) == (1, 1, 4)
     audience = pipeline.audience_of(app, issue_id)
-    assert audience.sentence == "You are about to mail 4 people; 1 more follow nothing that is in it."
+    assert audience.sentence == "You are about to mail 4 people. Skipped, as they follow nothing that is in it: 1."
     with compiles(monkeypatch) as seen:
         asyncio.run(pipeline.send(app, issue_id))
     assert len(seen) == 3
