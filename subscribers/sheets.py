@@ -94,13 +94,14 @@ def look(file: BinaryIO, reading: Reading = Reading(), name: str = "") -> Sheet:
     mapped = _mapped(rows[0], reading.columns)
     email = next((index for index, meaning in mapped.items() if meaning == "email"), None)
     email = next((names.index(one) for one in meanings.EMAILS if one in names), None) if email is None else email
-    header = email is not None or how.kind == "jsonl" or not any("@" in cell for cell in rows[0])
+    named = email is not None and not _is_address(rows[0][email])  # a number may be the place of an address
+    header = named or how.kind == "jsonl" or not any("@" in cell for cell in rows[0])
     if email is None:
         email = _column_of_addresses(rows)
     if email is None:
         raise BadFile(f"no column holds addresses: expected one named email, got {', '.join(rows[0])[:200] or 'none'}")
     program = meanings.program(rows[0]) if header else ""
-    places, ignored = _places(rows[0], mapped, email, program) if header else ({"email": (email,)}, ())
+    places, ignored = _places(rows[0], mapped, email, program) if header else (_numbered(mapped, email), ())
     shown = {
         meaning: ", ".join(rows[0][index].strip() if header else str(index + 1) for index in indices)
         for meaning, indices in places.items()
@@ -171,6 +172,15 @@ def _places(
         else:
             places[meaning] = (*places.get(meaning, ()), index)
     return places, tuple(ignored)
+
+
+def _numbered(mapped: Mapping[int, str], email: int) -> dict[str, tuple[int, ...]]:
+    """What the columns of a file without a header mean: only what the caller says."""
+    places: dict[str, tuple[int, ...]] = {"email": (email,)}
+    for index, meaning in sorted(mapped.items()):
+        if index != email and meaning != "skip":
+            places[meaning] = (*places.get(meaning, ()), index)
+    return places
 
 
 def _meaning(column: str, program: str) -> str:
