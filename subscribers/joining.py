@@ -64,8 +64,8 @@ class SignUp:
 class Send:
     """A letter that the caller enqueues in the same transaction."""
 
-    kind: str  # "confirm"
-    confirmation_id: int
+    kind: str  # "confirm" | "welcome" | "goodbye"
+    confirmation_id: int  # of a goodbye: the number of the line in the record of consent
     subscriber_id: int
     list_id: str
     also: tuple[str, ...] = ()  # the other lists that the same button confirms

@@ -32,6 +32,8 @@ class MailingList(SQLModel, table=True):
     public: bool = True
     sender: str | None = None  # [[lists]] from: a mailbox that replaces [mail] from
     reply_to: str | None = None
+    welcome: bool = False  # a letter to whoever has confirmed
+    goodbye: bool = False  # a letter to whoever has left by the page
     active: bool = True
     declared_line: int | None = None  # line of config.toml; None for a row added by command
     created_at: datetime = Field(sa_type=UtcDateTime)
