@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
@@ -23,6 +23,7 @@ from subscribers.keeping import Kept
 from subscribers.meanings import Wish
 
 _SAMPLE_ROWS = 50
+_MOST_NAMES = 1_000  # in a file of JSON lines
 _NAMED = re.compile(r'\s*"?(?P<name>[^"<>@]*?)"?\s*<(?P<address>[^<>\s]+@[^<>\s]+)>\s*')  # Ann Lee <ann@example.org>
 
 Cells = Sequence[str]
@@ -116,7 +117,7 @@ def look(file: BinaryIO, reading: Reading = Reading(), name: str = "") -> Sheet:
         ignored=ignored,
         program=program,
         skip=skip + header,
-        wish=meanings.wish_of_file(name),
+        wish=meanings.wish_of_file(name) if program == "mailchimp" else Wish.JOIN,
     )
 
 
@@ -195,13 +196,37 @@ def _meaning(column: str, program: str) -> str:
 
 def read(file: BinaryIO, sheet: Sheet) -> Iterator[Row | BadRow]:
     """The people of the file, in its order, blank rows left out; BadFile where it can't be read on."""
-    take = _taker(sheet)
     if sheet.kind == "jsonl":
-        for line, value in files.objects_of(file, sheet.encoding):
-            yield BadRow(line, value) if isinstance(value, str) else take(line, files.as_cells(value, sheet.header))
+        yield from _read_objects(file, sheet)
         return
+    take = _taker(sheet)
     for line, cells in files.cells_of(file, sheet.encoding, sheet.delimiter, sheet.skip):
         yield take(line, cells)
+
+
+def _read_objects(file: BinaryIO, sheet: Sheet) -> Iterator[Row | BadRow]:
+    """A name that comes up late in the file means what it would have meant in its first line."""
+    take, known = _taker(sheet), set(sheet.header)
+    for line, value in files.objects_of(file, sheet.encoding):
+        if isinstance(value, str):
+            yield BadRow(line, value)
+            continue
+        if not value.keys() <= known:
+            if len(known | value.keys()) > _MOST_NAMES:
+                yield BadRow(line, f"the file has more than {_MOST_NAMES} different names")
+                continue
+            sheet = _widened(sheet, [name for name in value if name not in known])
+            take, known = _taker(sheet), set(sheet.header)
+        yield take(line, files.as_cells(value, sheet.header))
+
+
+def _widened(sheet: Sheet, names: Sequence[str]) -> Sheet:
+    header, places = (*sheet.header, *names), dict(sheet.places)
+    for index, name in enumerate(names, len(sheet.header)):
+        meaning = _meaning(name, sheet.program)
+        if meaning != "skip":
+            places[meaning] = (*places.get(meaning, ()), index)
+    return replace(sheet, header=header, places=places)
 
 
 def _taker(sheet: Sheet) -> Callable[[int, Cells], Row | BadRow]:
