@@ -29,23 +29,26 @@ SiteHere = Annotated[Site, Depends(site)]
 Posted = Annotated[Form, Depends(read_form)]
 
 
-@router.api_route("/confirm/{token}", methods=["GET", "HEAD"])
-def confirm_page(token: str, request: Request, site: SiteHere) -> Response:
+@router.api_route("/confirm", methods=["GET", "HEAD"])
+@router.api_route("/confirm/{token:path}", methods=["GET", "HEAD"])
+def confirm_page(request: Request, site: SiteHere, token: str = "") -> Response:
     """The question, with a button for yes and one for no; changes nothing (L-06)."""
     site.opened.note(client(request), token, site.clock())
     return _question(site, token)
 
 
-@router.post("/confirm/{token}")
-def confirm_answer(token: str, request: Request, site: SiteHere, form: Posted) -> Response:
+@router.post("/confirm")
+@router.post("/confirm/{token:path}")
+def confirm_answer(request: Request, site: SiteHere, form: Posted, token: str = "") -> Response:
     """What the person pressed: yes, or "I did not ask". Yes from a client that opens many such links is held."""
     claim = read(site.links.keys, Purpose.CONFIRM, token)
     if claim is None:
         return site.page("spent")
     if form.one("answer") == "decline":
         with db.writing(site.engine) as session:
-            decline(session, replace(claim, purpose=Purpose.DECLINE), ip=client(request), now=site.clock())
-        return site.page("declined")
+            no = replace(claim, purpose=Purpose.DECLINE)
+            declined = decline(session, no, ip=client(request), now=site.clock())
+        return site.page("declined" if declined.outcome == Outcome.DONE else "spent")
     if site.opened.many(client(request), site.clock()):
         return _question(site, token, held=True)
     with db.writing(site.engine) as session:
