@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -83,8 +84,8 @@ def unsubscribe_answer(request: Request, site: SiteHere, form: Posted, token: st
 def _leave(site: Site, token: str, method: str, ip: str, *, every: bool) -> None:
     keys, leave = site.links.keys, unsubscribe_everywhere if every else unsubscribe
     if claim := read(keys, Purpose.UNSUBSCRIBE, token):
-        with db.writing(site.engine) as session:
-            leave(session, claim.handle, claim.subject, method=method, ip=ip, now=site.clock())
+        left = partial(leave, handle=claim.handle, list_id=claim.subject, method=method, ip=ip, now=site.clock())
+        site.together.do(left)
     elif claim := read(keys, Purpose.DECLINE, token):
         with db.writing(site.engine) as session:
             decline(session, claim, method=method, ip=ip, now=site.clock())

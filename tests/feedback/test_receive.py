@@ -6,15 +6,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from email import message_from_bytes
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from post import stationery
 from sqlalchemy import Engine, select
 from webhost import SUPPRESSION_KEY, add_list, add_reader, everything, status_of
 
 from digest import db
+from digest.blanks import Blank
+from digest.deliver.lint import lint
+from digest.deliver.message import Reader, build, message_id, prepare
 from digest.feedback.inbox import LONGEST_HEAD, read
 from digest.feedback.run import Received, receive
 from digest.links import Links
@@ -23,6 +29,7 @@ from subscribers.joining import SignUp, join
 from subscribers.tokens import KeyRing
 
 KEYS = KeyRing("the secret of this newsroom", ("the one before it",))
+NUMBER = message_id(b"k" * 32, "issue:1", "1", "paper.example")
 LEAVE = "leave@paper.example"
 LINKS = Links("https://paper.example", KEYS, LEAVE)
 
@@ -87,6 +94,24 @@ def test_a_token_of_an_older_key_works_for_ever(engine: Engine, ann: people.Subs
     before = Links("https://paper.example", KeyRing(KEYS.old[0]))
     written = mail(f"unsubscribe {token(before.unsubscribe(ann.handle, 'weekly'))}")
     assert receive(engine, LINKS, written, now.replace(year=2031)) is Received.UNSUBSCRIBED
+
+
+def test_the_header_of_a_mail_leads_to_the_mailbox(engine: Engine, ann: people.Subscriber, now: datetime) -> None:
+    uri = LINKS.unsubscribe(ann.handle, "weekly")
+    values = {**dict.fromkeys(Blank, uri), Blank.NAME: "Ann"}
+    written = build(prepare(stationery()), Reader("ann@example.org", "Ann", NUMBER, uri, values, LINKS.by_mail(uri)))
+    assert lint(written) == []
+    parsed = message_from_bytes(written)
+    https, mailto = (one.strip(" <>") for one in str(parsed["List-Unsubscribe"]).split(","))
+    assert (https, parsed["List-Unsubscribe-Post"]) == (uri, "List-Unsubscribe=One-Click")
+    to, _, query = mailto.removeprefix("mailto:").partition("?")
+    answer = mail(parse_qs(query)["subject"][0], to)
+    assert to == LEAVE
+    assert receive(engine, LINKS, answer, now) is Received.UNSUBSCRIBED
+
+
+def test_without_a_mailbox_there_is_the_link_alone() -> None:
+    assert Links("https://paper.example", KEYS).by_mail("https://paper.example/unsubscribe/x") == ""
 
 
 def test_an_answer_to_a_confirm_mail_declines(engine: Engine, now: datetime) -> None:
