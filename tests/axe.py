@@ -1,4 +1,4 @@
-"""axe-core on the page that a browser shows: the file that AXE names, or that of an installed axe-playwright-python."""
+"""axe-core on what a browser shows: the file that AXE names, or that of an installed axe-playwright-python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from browser import Browser
+from chromium import Page
 
 
 def script() -> Path | None:
@@ -18,13 +18,13 @@ def script() -> Path | None:
     return found if found and found.exists() else None
 
 
-def violations(browser: Browser) -> list[str]:
+def violations(shown: Page) -> list[str]:
     """What axe finds wrong on the present page, a line each: rule, and where."""
     source = script()
     assert source
-    browser.run(source.read_text(encoding="utf-8") + "; 0")
+    shown.said(source.read_text(encoding="utf-8") + "; 0")
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = browser.run(
+    found = shown.said(
         f"axe.run(document, {{runOnly: {rules}}}).then(all => all.violations.map("
         "one => one.id + ': ' + one.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary).join('; ')))"
     )

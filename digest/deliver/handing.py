@@ -33,7 +33,7 @@ from sqlmodel import Session
 from digest.deliver.given import Row, Rows, Statement, changed, found, instant
 from digest.deliver.ledger import FLOWING, MOVES, S, Work
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
-from subscribers.audience import may_receive_confirm, may_receive_issue, why_not
+from subscribers.audience import may_receive_confirm, may_receive_goodbye, may_receive_issue, why_not
 
 _d = table(Delivery)
 _s = table(Slice)
@@ -177,6 +177,8 @@ def _handed(kind: str) -> Statement:
         allowed: ColumnElement[bool] = {
             "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),
             "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows["number"]),
+            "welcome": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),
+            "goodbye": may_receive_goodbye(_d.c.subscriber_id, _d.c.list_id),
             "notice": true(),
         }[kind]
         if dialect == "postgresql":  # else its planner would rather read all people than look a few up
@@ -205,7 +207,7 @@ def _moved(rows: Rows, before: DeliveryState, dialect: str) -> Update:
 
 _OF = {"id": BigInteger, "slice_id": Integer}
 _HELD = Statement({"slice_id": Integer, "fence": Integer, "holder": Text}, _held)
-_HANDED = {kind: _handed(kind) for kind in ("issue", "confirm", "notice")}
+_HANDED = {kind: _handed(kind) for kind in ("issue", "confirm", "welcome", "goodbye", "notice")}
 _TAKEN_BACK = Statement({**_OF, "attempts": Integer, "before": Integer}, _taken_back)
 _SETTLED = Statement(
     {
@@ -241,6 +243,8 @@ def _why_not(session: Session, work: Work) -> str:
         return ""
     if work.kind == "confirm":
         return "answered, withdrawn or expired"
+    if work.kind == "goodbye":
+        return "joined again, suppressed or erased"
     if row.subscriber_id is None:
         return ""
     if row.issue == IssueState.CANCELLED:

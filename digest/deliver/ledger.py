@@ -82,12 +82,12 @@ class Work:
 
     @property
     def kind(self) -> str:
-        """The kind of occasion: issue, confirm or notice."""
+        """The kind of occasion: issue, confirm, welcome, goodbye or notice."""
         return self.occasion.partition(":")[0]
 
     @property
     def number(self) -> int:
-        """The number in the occasion: of the issue, confirmation or notice."""
+        """The number in the occasion: of the issue, confirmation, line of consent or notice."""
         return int(self.occasion.partition(":")[2])
 
 
@@ -146,7 +146,7 @@ def _free_slice(
             or_(_s.c.issue_id.is_(None), ready),
             *wanted,
         )
-        .order_by(_s.c.priority.desc(), _s.c.due_at, _s.c.id)
+        .order_by(_s.c.priority.desc(), _s.c.due_at, _s.c.band, _s.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # nothing on SQLite, where the transaction has the lock
     ).one_or_none()

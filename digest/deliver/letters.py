@@ -1,4 +1,4 @@
-"""Letters to one person: confirm mails and notices to staff. Steps: the letter is in the commit of what caused it."""
+"""Letters to one person: confirm mails, greetings, notices. Steps: the letter is in the commit of what caused it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from digest.models import Delivery, Slice, Variant, table
 from digest.templating import Templates
 from digest.templating.wording import filled
 from subscribers.joining import Send
-from subscribers.models import MailingList
+from subscribers.models import MailingList, Subscriber
 
 _URGENT = 1
 _v = table(Variant)
@@ -43,7 +43,7 @@ class Office:
 class _Letter:
     """What is written, before it becomes bytes."""
 
-    kind: str  # confirm | notice
+    kind: str  # confirm | welcome | goodbye | notice
     context: Mapping[str, object]
     mailing_list: MailingList | None
     at: datetime
@@ -57,8 +57,10 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
     mailing_list = session.get_one(MailingList, send.list_id)
     titles = [mailing_list.title, *(session.get_one(MailingList, other).title for other in send.also)]
     whole = ", ".join(titles)
-    ask = office.templates.wording(office.config.site.language).said("Please confirm: {list}")
-    context = _context(office, filled(ask, {"list": whole}), send.list_id) | {"list_title": whole}
+    language = _spoken(office, session.get_one(Subscriber, send.subscriber_id).language)
+    ask = office.templates.wording(language).said("Please confirm: {list}")
+    said = {"language": language, "direction": direction(language), "list_title": whole}
+    context = _context(office, filled(ask, {"list": whole}), send.list_id) | said
     occasion = f"confirm:{send.confirmation_id}"
     domain = sender(office.config, mailing_list).domain
     delivery = Delivery(
@@ -70,6 +72,35 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
         message_id=message_id(office.message_key, occasion, str(send.subscriber_id), domain),
     )
     _enqueue(session, office, delivery, send.at or now)
+
+
+def enqueue_to_reader(session: Session, office: Office, send: Send, more: Mapping[str, object], now: datetime) -> None:
+    """The letter of this kind ("welcome", "goodbye") that `send` asks for, in the reader's language where we have
+    words in it; harmless when it is there already. `more` is what its template wants besides."""
+    mailing_list = session.get_one(MailingList, send.list_id)
+    language = _spoken(office, session.get_one(Subscriber, send.subscriber_id).language)
+    words = office.templates.wording(language)
+    ask = {"welcome": words.said("Welcome to {list}"), "goodbye": words.said("You have left {list}")}[send.kind]
+    said = {"language": language, "direction": direction(language), "list_title": mailing_list.title, **more}
+    context = _context(office, filled(ask, {"list": mailing_list.title}), send.list_id) | said
+    occasion = f"{send.kind}:{send.confirmation_id}"
+    domain = sender(office.config, mailing_list).domain
+    delivery = Delivery(
+        occasion=occasion,
+        subscriber_id=send.subscriber_id,
+        list_id=send.list_id,
+        variant_id=_variant(session, office, _Letter(send.kind, context, mailing_list, now)),
+        slice_id=0,
+        message_id=message_id(office.message_key, occasion, str(send.subscriber_id), domain),
+    )
+    _enqueue(session, office, delivery, now)
+
+
+def _spoken(office: Office, language: str | None) -> str:
+    """The reader's language if there are words in it, else the site's."""
+    known = office.templates.wording(language or "").language
+    asked = (language or "").partition("-")[0].casefold()
+    return language if language and asked == known.partition("-")[0] else office.config.site.language
 
 
 def confirm_mail_id(session: Session, confirmation_id: int) -> str:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from digest import db
+from digest.deliver.greeting import enqueue_goodbyes, enqueue_welcomes
 from digest.deliver.letters import confirm_mail_id
 from digest.models import people, table
 from digest.web.forms import Form, read_form
@@ -54,7 +55,9 @@ def confirm_answer(request: Request, site: SiteHere, form: Posted, token: str = 
         return _question(site, token, held=True)
     with db.writing(site.engine) as session:
         mail = confirm_mail_id(session, int(claim.subject)) if claim.subject.isdigit() else ""
-        answer = confirm(session, claim, ip=client(request), now=site.clock(), message_id=mail)
+        now = site.clock()
+        answer = confirm(session, claim, ip=client(request), now=now, message_id=mail)
+        enqueue_welcomes(session, site.office, site.links, claim.handle, now)
     return site.page("confirmed" if answer.outcome == Outcome.DONE else "spent")
 
 
@@ -83,12 +86,18 @@ def unsubscribe_answer(request: Request, site: SiteHere, form: Posted, token: st
 
 def _leave(site: Site, token: str, method: str, ip: str, *, every: bool) -> None:
     keys, leave = site.links.keys, unsubscribe_everywhere if every else unsubscribe
+    now = site.clock()
     if claim := read(keys, Purpose.UNSUBSCRIBE, token):
-        left = partial(leave, handle=claim.handle, list_id=claim.subject, method=method, ip=ip, now=site.clock())
-        site.together.do(left)
+        left = partial(leave, handle=claim.handle, list_id=claim.subject, method=method, ip=ip, now=now)
+        if method == "one-click":  # a mailbox wants no more mail, and there may be hundreds of them
+            site.together.do(left)
+            return
+        with db.writing(site.engine) as session:
+            left(session)
+            enqueue_goodbyes(session, site.office, site.links, claim.handle, now)
     elif claim := read(keys, Purpose.DECLINE, token):
         with db.writing(site.engine) as session:
-            decline(session, claim, method=method, ip=ip, now=site.clock())
+            decline(session, claim, method=method, ip=ip, now=now)
 
 
 def _question(site: Site, token: str, *, held: bool = False) -> Response:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import axe
 import pytest
-from browser import Browser, browsing
-from chromium import BINARY
+from browser import Person
+from chromium import BINARY, Page, page
 from sqlalchemy import Engine, select
 from webhost import SUPPRESSION_KEY, Host, add_edition, add_list, configured, everything, serving, status_of
 
@@ -43,10 +43,16 @@ def open_host(engine: Engine) -> Iterator[Host]:
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        found.size(1280)
+def shown() -> Iterator[Page]:
+    with page() as found:
         yield found
+
+
+@pytest.fixture
+def browser(shown: Page) -> Person:
+    person = Person(shown)
+    person.window(1280)
+    return person
 
 
 def asked(host: Host, email: str = "bob@example.org") -> str:
@@ -60,11 +66,11 @@ def asked(host: Host, email: str = "bob@example.org") -> str:
     return host.path(host.links.confirm(handle, sent.confirmation_id))
 
 
-def heading(browser: Browser) -> str:
-    return str(browser.run("document.querySelector('h1').innerText"))
+def heading(browser: Person) -> str:
+    return str(browser.said("document.querySelector('h1').innerText"))
 
 
-def test_a_person_joins_and_leaves_by_keyboard(open_host: Host, browser: Browser) -> None:
+def test_a_person_joins_and_leaves_by_keyboard(open_host: Host, browser: Person) -> None:
     host = open_host
     browser.open(host.url + "/")
     browser.tab_to("input[value=weekly]")
@@ -95,19 +101,19 @@ def test_a_person_joins_and_leaves_by_keyboard(open_host: Host, browser: Browser
     assert status_of(host.engine, "ann@example.org") == "unsubscribed"
 
 
-def test_a_mistake_is_found_by_keyboard(open_host: Host, browser: Browser) -> None:
+def test_a_mistake_is_found_by_keyboard(open_host: Host, browser: Person) -> None:
     browser.open(open_host.url + "/?lang=en")
     browser.tab_to("input[value=weekly]")
     browser.press("Space")
     browser.tab_to("#email")
     browser.type("ann@")
     browser.press("Enter", loads=True)
-    assert browser.run("document.activeElement.id") == "email"  # the focus is where the mistake is
-    assert browser.run("document.activeElement.getAttribute('aria-describedby')") == "problem"
-    assert browser.run("document.querySelector('input[value=weekly]').checked")
+    assert browser.said("document.activeElement.id") == "email"  # the focus is where the mistake is
+    assert browser.said("document.activeElement.getAttribute('aria-describedby')") == "problem"
+    assert browser.said("document.querySelector('input[value=weekly]').checked")
 
 
-def test_a_stranger_is_kept_off_by_keyboard(open_host: Host, browser: Browser) -> None:
+def test_a_stranger_is_kept_off_by_keyboard(open_host: Host, browser: Person) -> None:
     browser.open(open_host.url + asked(open_host))
     browser.tab_to("button[value=decline]")
     browser.press("Enter", loads=True)
@@ -116,20 +122,20 @@ def test_a_stranger_is_kept_off_by_keyboard(open_host: Host, browser: Browser) -
 
 
 @pytest.mark.skipif(axe.script() is None, reason="there is no axe-core: pip install --no-deps axe-playwright-python")
-def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Browser, tmp_path: Path) -> None:
+def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Person, shown: Page) -> None:
     token = asked(open_host)
     paths = ["/", token, "/unsubscribe/x", "/confirm/x", "/nosuch", "/?lang=ar"]
     found = []
     for path in paths:
         for width, dark in SIZES:
-            browser.size(width, dark=dark)
+            browser.window(width, dark=dark)
             browser.open(open_host.url + path)
-            browser.run("document.querySelectorAll('details').forEach(one => one.open = true); 0")
-            wide = browser.run("document.documentElement.scrollWidth")
+            browser.said("document.querySelectorAll('details').forEach(one => one.open = true); 0")
+            wide = browser.said("document.documentElement.scrollWidth")
             found += [f"{path} at {width}: {wide} wide"] if wide > width else []
             if width != 600:
-                found += [f"{path} at {width}: {one}" for one in axe.violations(browser)]
-    browser.size(320)
+                found += [f"{path} at {width}: {one}" for one in axe.violations(shown)]
+    browser.window(320)
     for path, button in [
         (token, "confirm"),
         ("/unsubscribe/x", "everything"),
@@ -138,12 +144,12 @@ def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Br
         browser.open(open_host.url + path)
         browser.tab_to(f"button[value={button}]")
         browser.press("Enter", loads=True)
-        found += [f"after {button}: {one}" for one in axe.violations(browser)]
+        found += [f"after {button}: {one}" for one in axe.violations(shown)]
     assert found == []
 
 
 def test_a_scanner_with_scripts_that_opens_every_link_of_a_mail_changes_nothing(
-    open_host: Host, browser: Browser
+    open_host: Host, browser: Person
 ) -> None:
     host = open_host
     path = asked(host)
@@ -152,11 +158,11 @@ def test_a_scanner_with_scripts_that_opens_every_link_of_a_mail_changes_nothing(
     before = everything(host.engine)
     for link in links:
         browser.open(host.url + link)
-        browser.run(
+        browser.said(
             "document.querySelectorAll('a, input').forEach(one => one.dispatchEvent(new Event('mouseover'))); 0"
         )
         time.sleep(WAIT_S)
-        browser.run("0")
+        browser.said("0")
     assert everything(host.engine) == before
     browser.open(host.url + path)
     browser.tab_to("button[value=confirm]")
@@ -165,7 +171,7 @@ def test_a_scanner_with_scripts_that_opens_every_link_of_a_mail_changes_nothing(
 
 
 def test_a_form_on_another_site_is_taken_at_once_with_our_script(
-    open_host: Host, browser: Browser, tmp_path: Path
+    open_host: Host, browser: Person, tmp_path: Path
 ) -> None:
     host = open_host
     page = tmp_path / "page.html"
