@@ -125,6 +125,8 @@ PURE = {
     "digest.compose.learning",
     "digest.compose.ranking",
     "digest.compose.sections",
+    "digest.compose.specimens",
+    "digest.compose.trying",
     "digest.compose.stories",
     "digest.compose.rendering",
     "digest.templating.clients",
