@@ -126,13 +126,13 @@ LARGE = replace(
     FULL,
     sections=(
         SectionContent(
-            "all", "Everything", "full", tuple(_article(100 + n, f"Article {n} of many") for n in range(200))
+            "all", "Everything", "full", tuple(_article(100 + n, f"Article {n} of many") for n in range(150))
         ),
     ),
 )
 
 ISSUES: Mapping[str, IssueContent] = MappingProxyType(
-    {"full": FULL, "bare": BARE, "right to left": RIGHT_TO_LEFT, "200 articles": LARGE}
+    {"full": FULL, "bare": BARE, "right to left": RIGHT_TO_LEFT, "150 articles": LARGE}
 )
 
 _LETTER = {"site": _SITE, "list_title": "The Friday Lantern", "language": "en", "direction": "ltr"}
