@@ -243,6 +243,8 @@ class Variant(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int | None = Field(default=None, foreign_key="issue.id")
     key: str  # "" for everybody; a letter's is "confirm:<sha256>"
+    language: str = ""  # of its fixed words
+    articles: list[int] = Field(default_factory=list, sa_type=JSON)  # of an issue's: those in it, in reading order
     subject: str
     html: bytes = Field(sa_type=LargeBinary)  # zlib of UTF-8, with blanks
     text: bytes = Field(sa_type=LargeBinary)
@@ -277,6 +279,7 @@ class Slice(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int | None = Field(default=None, foreign_key="issue.id", index=True)
     priority: int = 0  # letters (confirm mails, notices) go before issues
+    band: int = 0  # slices of one band have the same few variants, and are sent one after another
     due_at: datetime = Field(sa_type=UtcDateTime)  # nothing in it can be tried before
     expires_at: datetime = Field(sa_type=UtcDateTime)  # what is not sent by then fails
     done: bool = False
@@ -307,7 +310,7 @@ class Delivery(SQLModel, table=True):
     subscriber_id: int | None = Field(default=None, foreign_key="subscriber.id")  # None: a notice to staff
     list_id: str | None = Field(default=None, max_length=64)
     address: str | None = None  # only of a notice to staff
-    variant_id: int
+    variant_id: int  # 0: nothing of the issue is for this reader, and the row is skipped
     slice_id: int
     message_id: str
     state: str = DeliveryState.PENDING

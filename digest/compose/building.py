@@ -46,12 +46,14 @@ class Material:
     overrides: Mapping[int, Override]
     sources: Mapping[str, str]  # id -> name
     theme: Theme = THEMES[STANDARD]
+    choosable: tuple[str, ...] = ()  # ids of the sections of all the list's editions
 
 
 def build(material: Material, links: Links) -> IssueContent:
     """The content of an issue: equal rows and settings give equal content."""
     site, issue = material.site, material.issue
-    lead, sections = _read(material, issue)
+    lead, lead_section, sections = _read(material, issue)
+    own = {"subject": issue.subject_override, "preheader": issue.preheader_override}
     return IssueContent(
         site=SiteContent(site.name, site.url, site.postal_address, site.logo, tuple(site.social.items())),
         edition=material.edition.title,
@@ -61,8 +63,8 @@ def build(material: Material, links: Links) -> IssueContent:
         date=(issue.due_at or issue.window_end).astimezone(zone(material.edition, site)).date(),
         language=site.language,
         direction=direction(site.language),
-        subject=issue.subject_override or issue.subject,
-        preheader=issue.preheader_override or issue.preheader,
+        subject=own["subject"] or issue.subject,
+        preheader=own["preheader"] or issue.preheader,
         intro=issue.intro,
         outro=issue.outro,
         lead=lead,
@@ -72,6 +74,10 @@ def build(material: Material, links: Links) -> IssueContent:
         web_url=links.issue(material.edition.id, material.number),
         subscribe_url=links.subscribe(),
         theme=material.theme,
+        lead_section=lead_section,
+        choosable=material.choosable,
+        subject_template=material.edition.subject,
+        by_hand=tuple(name for name, words in own.items() if words),
     )
 
 
@@ -90,12 +96,12 @@ def direction(language: str) -> str:
         return "ltr"
 
 
-def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, tuple[SectionContent, ...]]:
+def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, str, tuple[SectionContent, ...]]:
     sections = standing(material.edition)
     places = sorted(material.placements, key=lambda row: row.position)
     ranks = _ranks(material)
     homes = [(_home(row, sections), _said(row.article_id, row, material, ranks[row.article_id])) for row in places]
-    lead = homes.pop(0)[1] if places and places[0].position == 0 else None
+    home, lead = homes.pop(0) if places and places[0].position == 0 else (None, None)
     filled = (
         SectionContent(
             section.id,
@@ -106,7 +112,7 @@ def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, tupl
         )
         for section in sections
     )
-    return lead, tuple(section for section in filled if section.articles)
+    return lead, home.id if home else "", tuple(section for section in filled if section.articles)
 
 
 def _home(row: Placement, sections: Sequence[SectionConfig]) -> SectionConfig:
