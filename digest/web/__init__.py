@@ -6,6 +6,7 @@
     forms     what may be posted                  speaking  the language of a page
     stamp     when a form was shown               offers    what can be signed up for
     opened    who opens many links                work      what it costs a robot to post one
+    together  clicks at once are one commit
     serving   uvicorn with our limits
 
 Nothing here sets or reads a cookie. No page has a script, but the sign-up form where [web] proof_of_work asks for one.
@@ -28,6 +29,7 @@ from digest.templating import Templates
 from digest.web import archive, failures, health, images, public, signup
 from digest.web.guard import Guard
 from digest.web.pages import Site
+from digest.web.together import Together
 
 
 class Wired(Protocol):
@@ -63,9 +65,11 @@ def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom)
 
 def site_of(app: Wired, random_bytes: Callable[[int], bytes] = os.urandom) -> Site:
     """What the handlers work with; also for pages that are written to a folder."""
+    engine = app.engine.execution_options(digest_eager=True)
     return Site(
         config=app.config,
-        engine=app.engine,
+        engine=engine,
+        together=Together(engine),
         links=app.links,
         templates=app.templates,
         instance=app.instance.name,
