@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -41,18 +42,27 @@ class Page:
     def __init__(self, asks: BufferedWriter, answers: BufferedReader) -> None:
         self._asks, self._answers, self._rest = asks, answers, b""
         self._number, self._session = 0, ""
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._frame = self._call("Page.getFrameTree")["frameTree"]["frame"]["id"]
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._frame = self.call("Page.getFrameTree")["frameTree"]["frame"]["id"]
 
     def show(self, html: str, width: int, *, dark: bool = False) -> None:
         """Show `html` in a window of that many pixels, on a light or a dark screen."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **window)
+        self.call("Page.setDocumentContent", frameId=self._frame, html=html)
+        self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
+
+    def open(self, url: str, width: int) -> None:
+        """Show what answers at `url`, an address on this machine, in a window of that many pixels."""
         window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **window)
-        self._call("Page.setDocumentContent", frameId=self._frame, html=html)
-        self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
+        self._call("Page.navigate", url=url)
+        self.said(
+            "new Promise((done) => { if (document.readyState == 'complete') done(0); else onload = () => done(0) })"
+        )
 
     def size(self) -> tuple[int, int]:
         """The width and height in pixels that what is shown needs; wider than its window means that it scrolls."""
@@ -62,16 +72,17 @@ class Page:
 
     def picture(self, path: Path) -> None:
         """The whole of what is shown as a PNG."""
-        got = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        got = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(got["data"]))
 
     def said(self, script: str) -> Any:
         """What the expression `script` comes to in the page, waited for if it is a promise."""
-        got = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        got = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in got, got["exceptionDetails"]
         return got["result"].get("value")
 
-    def _call(self, method: str, **given: Any) -> Any:
+    def call(self, method: str, **given: Any) -> Any:
+        """The result of a command of the DevTools protocol; AssertionError with what Chromium says against it."""
         self._number += 1
         asked: dict[str, Any] = {"id": self._number, "method": method, "params": given}
         if self._session:
@@ -112,20 +123,36 @@ def page() -> Iterator[Page]:
             browser.wait(30)
 
 
-def poster(shown: Page, wide: str, narrow: str, path: Path) -> None:
-    """The top of two mails side by side, the second on a dark telephone, as a PNG of 1120 x 1240."""
-    frames = "".join(
-        f'<iframe width="{width}" height="{height}" style="color-scheme:{scheme};{style}"'
-        f' srcdoc="{markup.escape(html)}"></iframe>'
-        for html, width, height, scheme, style in (
-            (wide, 600, 1180, "light", "left:60px;top:60px"),
-            (narrow, 320, 1060, "dark", "left:730px;top:60px;border:5px solid #17191c;border-radius:26px"),
-        )
-    )
+@dataclass(frozen=True)
+class Frame:
+    """A mail on a poster: its place and size in pixels; a narrow one is on a telephone."""
+
+    html: str
+    left: int
+    top: int
+    width: int
+    height: int
+    dark: bool = False
+
+
+def poster(shown: Page, frames: Sequence[Frame], size: tuple[int, int], path: Path) -> None:
+    """The tops of mails on one PNG of that size."""
+    width, height = size
     style = (
-        "html{height:1240px;overflow:hidden}body{margin:0;background:#efece4}"
+        f"html{{height:{height}px;overflow:hidden}}body{{margin:0;background:#dcd8cd}}"
         "iframe{position:absolute;border:0;box-shadow:0 10px 40px #0003}"
+        ".phone{border:5px solid #17191c;border-radius:26px}"
     )
-    shown.show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{frames}', 1120)
+    placed = "".join(
+        f'<iframe class="{"phone" if one.width < 400 else ""}" width="{one.width}" height="{one.height}"'
+        f' style="left:{one.left}px;top:{one.top}px" srcdoc="{markup.escape(_darkened(one))}"></iframe>'
+        for one in frames
+    )
+    shown.show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{placed}', width)
     shown.said("new Promise((done) => setTimeout(done, 1500))")  # frames paint after the page did
     shown.picture(path)
+
+
+def _darkened(frame: Frame) -> str:
+    # The screen is light or dark for all frames of a page, so a dark one is told that it is.
+    return frame.html.replace("@media (prefers-color-scheme: dark)", "@media all") if frame.dark else frame.html

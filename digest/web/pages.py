@@ -24,6 +24,7 @@ from digest.templating import Templates
 from digest.templating.wording import ENGLISH, Wording
 from digest.web.opened import Opened
 from digest.web.speaking import chosen, own_name, serving
+from digest.web.together import Together
 
 LANGUAGE = "en"  # of pages whose words are not translated
 
@@ -36,8 +37,10 @@ class Site:
 
     config: Config
     engine: Engine
+    together: Together
     links: Links
     templates: Templates
+    instance: str  # the database's random name: what names in feeds are made of
     message_key: bytes
     suppression_key: bytes
     clock: Callable[[], datetime]
