@@ -58,8 +58,8 @@ class Page:
     def open(self, url: str, width: int) -> None:
         """Show what answers at `url`, an address on this machine, in a window of that many pixels."""
         window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self._call("Emulation.setDeviceMetricsOverride", **window)
-        self._call("Page.navigate", url=url)
+        self.call("Emulation.setDeviceMetricsOverride", **window)
+        self.call("Page.navigate", url=url)
         self.said(
             "new Promise((done) => { if (document.readyState == 'complete') done(0); else onload = () => done(0) })"
         )
