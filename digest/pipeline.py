@@ -181,7 +181,8 @@ def audience_of(app: App, issue_id: int) -> Audience:
     with db.reading(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
         edition = rows.edition_of(session, issue.edition_id)
-        return Audience(audience.size(session, edition.list), reporting.last_audience(session, issue.edition_id))
+        size = audience.size(session, edition.list, app.clock())
+        return Audience(size, reporting.last_audience(session, issue.edition_id))
 
 
 def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progress: Watcher = unwatched) -> Issue:

@@ -35,16 +35,18 @@ class Member:
     domain: str
 
 
-def may_receive_issue(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """True where the person is confirmed on the list, which is not switched off, and suppressed neither there nor
-    everywhere.
+def may_receive_issue(
+    subscriber_id: ColumnElement[int], list_id: ColumnElement[str], now: datetime | ColumnElement[datetime]
+) -> ColumnElement[bool]:
+    """True where the person is confirmed on the list and has not paused it, it is not switched off, and they are
+    suppressed neither there nor everywhere.
 
-    Give columns of the outer statement: `update(delivery).where(may_receive_issue(d.c.subscriber_id, d.c.list_id))`.
+    Give columns of the outer statement: `update(d).where(may_receive_issue(d.c.subscriber_id, d.c.list_id, now))`.
     """
     return exists(
         select(1)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id, _wanted())
+        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id, _wanted(now))
     )
 
 
@@ -86,7 +88,9 @@ def last_consent(session: Session) -> int:
     return session.execute(select(func.max(_consent.c.id))).scalar_one() or 0
 
 
-def members(session: Session, list_id: str, after: int, limit: int, *, consented: int | None = None) -> list[Member]:
+def members(
+    session: Session, list_id: str, after: int, limit: int, *, now: datetime, consented: int | None = None
+) -> list[Member]:
     """Up to `limit` people who may get an issue of the list now, by id, the first one above `after`.
 
     With `consented`, a `last_consent` of earlier, only those who had confirmed by then and were on the list ever since.
@@ -94,7 +98,7 @@ def members(session: Session, list_id: str, after: int, limit: int, *, consented
     rows = session.execute(
         select(_person.c.id, _person.c.domain)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted())
+        .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted(now))
         .where(_person.c.id > after)  # follows, but PostgreSQL would begin at the first person for every page
         .where(*([] if consented is None else [~_confirmed_after(consented)]))
         .order_by(_place.c.subscriber_id)
@@ -103,23 +107,29 @@ def members(session: Session, list_id: str, after: int, limit: int, *, consented
     return [Member(*row) for row in rows.all()]
 
 
-def size(session: Session, list_id: str) -> int:
+def size(session: Session, list_id: str, now: datetime) -> int:
     """How many people an issue of the list would go to now."""
     people = (
         select(func.count())
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted())
+        .where(_place.c.list_id == list_id, _wanted(now))
     )
     return int(session.execute(people).scalar_one())
 
 
-def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
+def why_not(session: Session, subscriber_id: int, list_id: str, now: datetime) -> str:
     """The word for why this person gets no issue of the list: "" if they do.
 
-    Else erased, suppressed, never-joined, the status (pending, unsubscribed, declined), or list-off.
+    Else erased, suppressed, never-joined, the status (pending, unsubscribed, declined), list-off, or paused.
     """
     row = session.execute(
-        select(_person.c.erasing_at, _place.c.status, _list_on().label("on"), _suppressed().label("suppressed"))
+        select(
+            _person.c.erasing_at,
+            _place.c.status,
+            _list_on().label("on"),
+            _suppressed().label("suppressed"),
+            (_place.c.paused_until > now).label("paused"),
+        )
         .select_from(
             _person.outerjoin(_place, and_(_place.c.subscriber_id == _person.c.id, _place.c.list_id == list_id))
         )
@@ -133,7 +143,9 @@ def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
         return "never-joined"
     if row.status != Status.CONFIRMED:
         return str(row.status)
-    return "" if row.on else "list-off"
+    if not row.on:
+        return "list-off"
+    return "paused" if row.paused else ""
 
 
 def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
@@ -142,8 +154,9 @@ def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
     return set(session.execute(select(row.c.scope).where(row.c.hash == email_hash)).scalars())
 
 
-def _wanted() -> ColumnElement[bool]:
-    return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
+def _wanted(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    here = and_(_place.c.status == Status.CONFIRMED, or_(_place.c.paused_until.is_(None), _place.c.paused_until <= now))
+    return and_(here, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
 
 
 def _list_on() -> ColumnElement[bool]:

@@ -175,7 +175,7 @@ def _handed(kind: str) -> Statement:
     def made(rows: Rows, dialect: str) -> Update:
         at = type_coerce(rows["at"], _d.c.handed_at.type)
         allowed: ColumnElement[bool] = {
-            "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),
+            "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),
             "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows["number"]),
             "notice": true(),
         }[kind]
@@ -224,14 +224,14 @@ _SETTLED = Statement(
 
 
 def _refused(session: Session, leaf: Leave, standing: Mapping[tuple[int, int, str], bool]) -> Verdict:
-    why = _why_not(session, leaf.work) if _key(leaf.work) in standing else ""
+    why = _why_not(session, leaf.work, leaf.at) if _key(leaf.work) in standing else ""
     if why:
         where = (_d.c.id == leaf.work.id, _d.c.state == S.CLAIMED)
         session.execute(update(_d).where(*where).values(state=S.SKIPPED, reason=why, settled_at=leaf.at))
     return Verdict(False, why)
 
 
-def _why_not(session: Session, work: Work) -> str:
+def _why_not(session: Session, work: Work, at: datetime) -> str:
     row = session.execute(
         select(_d.c.state, _d.c.subscriber_id, _i.c.state.label("issue"), _i.c.paused)
         .select_from(_d.outerjoin(_i, _i.c.id == _d.c.issue_id))
@@ -245,7 +245,7 @@ def _why_not(session: Session, work: Work) -> str:
         return ""
     if row.issue == IssueState.CANCELLED:
         return "cancelled"
-    return why_not(session, row.subscriber_id, work.list_id or "")
+    return why_not(session, row.subscriber_id, work.list_id or "", at)
 
 
 def _resolve(session: Session, end: Ending) -> None:
