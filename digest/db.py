@@ -51,6 +51,7 @@ def _sqlite_connect(synchronous: str) -> Any:
             "journal_mode = WAL",
             f"synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}",
             "foreign_keys = ON",
+            "secure_delete = ON",  # what is erased is overwritten, not only forgotten
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -13,7 +13,16 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlmodel import Session
 
 from subscribers.columns import table
-from subscribers.models import Confirmation, Consent, MailingList, Status, Subscriber, Subscription, Suppression
+from subscribers.models import (
+    Confirmation,
+    Consent,
+    MailedLink,
+    MailingList,
+    Status,
+    Subscriber,
+    Subscription,
+    Suppression,
+)
 
 EVERYWHERE = ""  # scope of a suppression that holds for every list
 CONFIRM_MAILS = "@confirm"  # scope of "I did not ask": no confirm mail ever again; no list id has an @
@@ -24,6 +33,7 @@ _kept_away = table(Suppression).alias("kept_away")
 _request = table(Confirmation).alias("request")
 _consent = table(Consent)
 _list = table(MailingList)
+_mailed = table(MailedLink).alias("mailed")
 _newer = table(Confirmation).alias("newer_request")
 
 
@@ -81,6 +91,25 @@ def may_receive_confirm(
             *this_one,
         )
     )
+
+
+def may_follow_link(
+    subscriber_id: ColumnElement[int], link_id: ColumnElement[int], now: datetime | ColumnElement[datetime]
+) -> ColumnElement[bool]:
+    """True where the letter with this mailed link would still be of use, and the person may be written to."""
+    return exists(
+        select(1)
+        .select_from(_mailed.join(_person, _person.c.id == _mailed.c.subscriber_id))
+        .where(_mailed.c.id == link_id, _mailed.c.subscriber_id == subscriber_id)
+        .where(_mailed.c.used_at.is_(None), _mailed.c.expires_at > now)
+        .where(_person.c.erasing_at.is_(None), ~_suppressed_everywhere())
+    )
+
+
+def may_be_told(subscriber_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """True where the person may be told what happened to their own subscription."""
+    told = select(1).where(_person.c.id == subscriber_id, _person.c.erasing_at.is_(None), ~_suppressed_everywhere())
+    return exists(told.select_from(_person))
 
 
 def last_consent(session: Session) -> int:
@@ -179,6 +208,11 @@ def _confirmed_after(consented: int) -> ColumnElement[bool]:
 def _suppressed(*more: str) -> ColumnElement[bool]:
     scopes = or_(_kept_away.c.scope.in_([EVERYWHERE, *more]), _kept_away.c.scope == _place.c.list_id)
     return exists(select(1).where(_kept_away.c.hash == _person.c.email_hash, scopes).correlate(_person, _place))
+
+
+def _suppressed_everywhere() -> ColumnElement[bool]:
+    there = _kept_away.c.hash == _person.c.email_hash, _kept_away.c.scope == EVERYWHERE
+    return exists(select(1).where(*there).correlate(_person))
 
 
 def _same_subject() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -30,6 +30,7 @@ LAYERS = [
     ["digest.byhand", "digest.engagement"],
     ["digest.compose"],
     ["digest.deliver"],
+    ["digest.keeping"],
     ["digest.wiring", "digest.stopping"],
     ["digest.staff", "digest.adoption"],
     ["digest.enqueuing", "digest.doctor"],

@@ -164,8 +164,17 @@ def test_overrides_replace_single_templates(tmp_path: Path) -> None:
     assert "Ja, bitte" in templates.mjml("confirm", context)
     assert "Ja, bitte:\nc\n" in templates.text("confirm", context)
     assert templates.text("own", {}) == "mine"
-    assert templates.names("email", ".txt.j2") == ["confirm", "notice", "own", "roundup"]
-    assert templates.names("email", ".mjml.j2") == ["confirm", "notice", "roundup"]
+    assert templates.names("email", ".txt.j2") == [
+        "changed",
+        "confirm",
+        "link",
+        "move",
+        "moved",
+        "notice",
+        "own",
+        "roundup",
+    ]
+    assert templates.names("email", ".mjml.j2") == ["changed", "confirm", "link", "move", "moved", "notice", "roundup"]
 
 
 LEAD = Thing("A title")

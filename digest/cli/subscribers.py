@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from digest.cli import frame
+from digest.cli import frame, persons
 from digest.errors import NeedsDecision, NotFound, NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from digest.wiring import App
     from subscribers.joining import Send
 
-app = frame.noun("People: add, import, show, unsubscribe, suppress.")
+app = frame.noun("People: add, import, show, unsubscribe, suppress, erase.")
 
 _In = Annotated[str, typer.Option("--list", metavar="ID", help="The list.")]
 _On = Annotated[str | None, typer.Option("--list", metavar="ID", help="This list only.")]
@@ -281,6 +281,10 @@ def suppress(
     if not done:
         raise NothingToDo(f"{address} was {what} before.")
     here.out({"address": address, "suppressed": not lift}, f"{address} is {what} now.")
+
+
+app.command("history")(persons.history)
+app.command("erase")(persons.erase)
 
 
 def _enqueue(opened: App, session: Session, sends: Sequence[Send]) -> None:

@@ -58,8 +58,8 @@ def render(content: IssueContent, templates: Templates, template: str, blank_wor
 def render_letter(kind: str, context: Mapping[str, object], templates: Templates, blank_word: str) -> Rendered:
     """A letter to one person, in both parts.
 
-    `kind` "confirm" needs site, list_title, subject; "notice" needs site, subject, body (Markdown). Both may have
-    preheader, language ("en") and direction ("ltr").
+    `kind` "confirm" needs site, list_title, subject; "notice" needs site, subject, body (Markdown); the other kinds
+    need site and subject. All may have preheader, language ("en") and direction ("ltr").
     """
     given = {"language": "en", "direction": "ltr", "preheader": "", "theme": THEMES[STANDARD], **context}
     return _rendered(kind, {name: _inert_field(name, value) for name, value in given.items()}, templates, blank_word)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -31,9 +32,11 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from digest.deliver.given import Row, Rows, Statement, changed, found, instant
-from digest.deliver.ledger import FLOWING, MOVES, S, Work
+from digest.deliver.ledger import ERASED, FLOWING, MOVES, S, Work
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
-from subscribers.audience import may_receive_confirm, may_receive_issue, why_not
+from subscribers.audience import may_be_told, may_follow_link, may_receive_confirm, may_receive_issue, why_not
+
+KINDS = ("issue", "confirm", "link", "move", "moved", "changed", "notice")  # of occasions
 
 _d = table(Delivery)
 _s = table(Slice)
@@ -177,6 +180,10 @@ def _handed(kind: str) -> Statement:
         allowed: ColumnElement[bool] = {
             "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),
             "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows["number"]),
+            "link": may_follow_link(_d.c.subscriber_id, rows["number"], at),
+            "move": may_follow_link(_d.c.subscriber_id, rows["number"], at),
+            "moved": may_be_told(_d.c.subscriber_id),
+            "changed": may_be_told(_d.c.subscriber_id),
             "notice": true(),
         }[kind]
         if dialect == "postgresql":  # else its planner would rather read all people than look a few up
@@ -190,7 +197,10 @@ def _handed(kind: str) -> Statement:
 def _settled(rows: Rows, dialect: str) -> Update:
     kept = ("state", "relay", "code", "enhanced", "reason", "next_try_at", "settled_at")
     moved = _moved(rows, S.HANDED, dialect).where(_d.c.attempts == rows["attempts"])
-    return moved.values({name: type_coerce(rows[name], _d.c[name].type) for name in kept})
+    values: dict[str, ColumnElement[Any]] = {name: type_coerce(rows[name], _d.c[name].type) for name in kept}
+    # What a relay says may name the address: nothing of it is kept of who was erased while the message was under way.
+    erased = and_(_d.c.subscriber_id.is_(None), _d.c.address.is_(None))
+    return moved.values(values | {"reason": case((erased, ERASED), else_=values["reason"])})
 
 
 def _taken_back(rows: Rows, dialect: str) -> Update:
@@ -205,7 +215,7 @@ def _moved(rows: Rows, before: DeliveryState, dialect: str) -> Update:
 
 _OF = {"id": BigInteger, "slice_id": Integer}
 _HELD = Statement({"slice_id": Integer, "fence": Integer, "holder": Text}, _held)
-_HANDED = {kind: _handed(kind) for kind in ("issue", "confirm", "notice")}
+_HANDED = {kind: _handed(kind) for kind in KINDS}
 _TAKEN_BACK = Statement({**_OF, "attempts": Integer, "before": Integer}, _taken_back)
 _SETTLED = Statement(
     {
@@ -239,13 +249,18 @@ def _why_not(session: Session, work: Work, at: datetime) -> str:
     ).one_or_none()
     if row is None or row.state != S.CLAIMED or row.paused:
         return ""
-    if work.kind == "confirm":
-        return "answered, withdrawn or expired"
-    if row.subscriber_id is None:
+    if work.kind == "notice":
         return ""
+    if row.subscriber_id is None:
+        return ERASED
+    if work.kind != "issue":
+        return _WITHDRAWN.get(work.kind, "suppressed")
     if row.issue == IssueState.CANCELLED:
         return "cancelled"
     return why_not(session, row.subscriber_id, work.list_id or "", at)
+
+
+_WITHDRAWN = dict.fromkeys(("confirm", "link", "move"), "answered, withdrawn or expired")
 
 
 def _resolve(session: Session, end: Ending) -> None:

@@ -1,6 +1,7 @@
 """The web: one file per audience; no rules.
 
     public    sign up, confirm, leave             archive   issues on the web
+    preferences  the reader's own page            wishes    that page as a form
     guard     stands before all of them           pages     templates and headers
     forms     what may be posted                  stamp     when a form was shown
     serving   uvicorn with our limits
@@ -22,7 +23,7 @@ from digest.config import Config
 from digest.links import Links
 from digest.models import Instance
 from digest.templating import Templates
-from digest.web import archive, failures, health, public
+from digest.web import archive, failures, health, preferences, public
 from digest.web.guard import Guard
 from digest.web.pages import Site
 
@@ -58,7 +59,7 @@ def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom)
     )
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.state.site = site
-    for part in (public, archive, health):
+    for part in (public, preferences, archive, health):
         web.include_router(part.router)
     failures.install(web, site)
     web.add_middleware(
