@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench score faults clean
+.PHONY: demo test check format bench score faults pictures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once)"
@@ -37,6 +37,9 @@ score: $(STAMP)  ## how well feeds, pages, stories and sections are judged, on t
 
 faults: $(STAMP)  ## every fault test at full size, hours of it; one table, raw logs below build/
 	@$(BIN)/python tests/faultrows.py
+
+pictures: $(STAMP)  ## every mail at three widths, light and dark, images off, styles off, into pictures/; wants a Chromium
+	@$(BIN)/python tests/pictures.py
 
 clean:
 	rm -rf $(VENV) build dist demo pictures

@@ -9,10 +9,14 @@ from subscribers.tokens import Claim, KeyRing, Purpose, sign
 
 @dataclass(frozen=True)
 class Links:
-    """Absolute URLs on the public host; `base` is [web] public_url with the path prefix, without a final slash."""
+    """Absolute URLs on the public host; `base` is [web] public_url with the path prefix, without a final slash.
+
+    `mailbox` is [mail] unsubscribe_address, "" for none.
+    """
 
     base: str
     keys: KeyRing
+    mailbox: str = ""
 
     def unsubscribe(self, handle: bytes, list_id: str) -> str:
         """Leaves one list: the URI of List-Unsubscribe and of the link in the body (RFC 8058)."""
@@ -37,6 +41,10 @@ class Links:
     def decline(self, handle: bytes, confirmation_id: int) -> str:
         """Answers a confirm mail with "I did not ask"; also the one-click link of that mail (H-13)."""
         return self._signed("unsubscribe", Purpose.DECLINE, handle, str(confirmation_id))
+
+    def by_mail(self, uri: str) -> str:
+        """The mailto: that does what the one-click link `uri` does (H-17), "" where no mailbox takes it."""
+        return f"mailto:{self.mailbox}?subject=unsubscribe%20{uri.rpartition('/')[2]}" if self.mailbox else ""
 
     def issue(self, edition_id: str, number: int) -> str:
         """An issue on the web."""

@@ -89,7 +89,7 @@ def opened_engine(config: Config) -> Engine:
 def links(config: Config) -> Links:
     """The addresses of our pages, signed with the key ring of `config`."""
     keys = KeyRing(config.web.secret, config.web.old_secrets)
-    return Links(config.web.public_url + config.web.path_prefix, keys)
+    return Links(config.web.public_url + config.web.path_prefix, keys, config.mail.unsubscribe_address or "")
 
 
 def _declare(engine: Engine, config: Config, now: datetime) -> tuple[str, ...]:

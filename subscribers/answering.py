@@ -68,8 +68,8 @@ def confirm(session: Session, claim: Claim, *, ip: str = "", now: datetime, mess
 def decline(session: Session, claim: Claim, *, now: datetime, ip: str = "", method: str = "page") -> Answer:
     """ "I did not ask": what is pending of that mail is off, and the address gets no confirm mail ever again (S-B16).
 
-    Works at any time, on old mails too, and never ends a subscription that the person confirmed. `method` is page
-    or one-click (H-13). Says DONE whenever the claim is ours, once or a thousand times.
+    Works at any time, on old mails too, and never ends a subscription that the person confirmed. `method` is page,
+    one-click (H-13) or mail. Says DONE whenever the claim is ours, once or a thousand times.
     """
     asked = _claimed(session, claim, Purpose.DECLINE)
     if asked is None:

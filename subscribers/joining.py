@@ -7,14 +7,15 @@ however many lists were ticked: the button confirms all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
+from subscribers import choices, crowding
 from subscribers.addresses import Address, hash_address, normalise, tidy_name
 from subscribers.answering import Answer, Outcome, confirm, decline
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
@@ -56,6 +57,7 @@ class SignUp:
     form_url: str = ""
     text: str = ""  # the sentence they agreed to
     locale: str = ""  # the language of that sentence
+    choices: Mapping[str, choices.Choices] = field(default_factory=dict)  # by list; a list left out keeps what it has
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Send:
     subscriber_id: int
     list_id: str
     also: tuple[str, ...] = ()  # the other lists that the same button confirms
+    at: datetime | None = None  # not before this instant; None: now
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Joined:
     """What a sign-up asks for: no more than one letter, and none that would tell who is known here."""
 
     sends: tuple[Send, ...] = ()
+    crowded: bool = False  # so many ask that this one's mail waits its turn, or is not sent at all: staff should know
 
 
 def join(
@@ -89,8 +93,8 @@ def join(
     """Ask for a place on lists: pending until the person answers the confirm mail that `sends` asks for.
 
     Lists that are unknown, switched off or (without `private`) private are passed over in silence, so are
-    suppressed addresses and lists the person is on already (S-B6, S-B9). No mail beyond CAPS. BadAddress for
-    text that is no address.
+    suppressed addresses and lists the person is on already (S-B6, S-B9). No mail beyond CAPS, and none of a public
+    form before its turn (`crowding`). BadAddress for text that is no address.
     """
     address = normalise(sign_up.email)
     list_ids = open_lists(session, sign_up.list_ids, private=private)
@@ -107,12 +111,13 @@ def join(
         return Joined()
     if Status.CONFIRMED not in standing.values():
         _describe(session, person, sign_up)
-    may_mail = confirm_mail_allowed(session, person, now)
+    allowed = confirm_mail_allowed(session, person, now)
+    at = (now if private else crowding.turn(session, address.domain, now)) if allowed else None
     for list_id in wanted:
-        asked_anew = _make_pending(session, person, list_id, now)
-        if asked_anew or may_mail:
+        asked_anew = _make_pending(session, person, list_id, now, sign_up.choices.get(list_id))
+        if asked_anew or at:
             _record_sign_up(session, person, list_id, sign_up, action="asked", method=method, now=now)
-    return Joined((_request(session, person, wanted, now),) if may_mail else ())
+    return Joined((_request(session, person, wanted, now, at),) if at else (), crowded=allowed and at != now)
 
 
 def admit(
@@ -177,16 +182,16 @@ def confirm_mail_allowed(session: Session, subscriber_id: int, now: datetime) ->
     return all(session.execute(mails.where(row.c.created_at > now - span)).scalar_one() < most for span, most in CAPS)
 
 
-def _request(session: Session, subscriber_id: int, list_ids: Sequence[str], now: datetime) -> Send:
+def _request(session: Session, subscriber_id: int, list_ids: Sequence[str], now: datetime, at: datetime) -> Send:
     rows = [
-        Confirmation(subscriber_id=subscriber_id, list_id=list_id, created_at=now, expires_at=now + CONFIRM_WITHIN)
+        Confirmation(subscriber_id=subscriber_id, list_id=list_id, created_at=now, expires_at=at + CONFIRM_WITHIN)
         for list_id in list_ids
     ]
     session.add_all(rows)
     session.flush()
     first = rows[0].id
     assert first is not None
-    return Send("confirm", first, subscriber_id, list_ids[0], tuple(list_ids[1:]))
+    return Send("confirm", first, subscriber_id, list_ids[0], tuple(list_ids[1:]), at)
 
 
 def _standing(session: Session, subscriber_id: int) -> dict[str, str]:
@@ -203,11 +208,17 @@ def _describe(session: Session, subscriber_id: int, sign_up: SignUp) -> None:
         session.execute(update(row).where(row.c.id == subscriber_id).values(**values))
 
 
-def _make_pending(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:
-    if insert_missing(session, Subscription, _subscription(subscriber_id, list_id, Status.PENDING, created_at=now)):
+def _make_pending(
+    session: Session, subscriber_id: int, list_id: str, now: datetime, chosen: choices.Choices | None
+) -> bool:
+    told = {} if chosen is None else {"choices": choices.written(chosen)}
+    fresh = _subscription(subscriber_id, list_id, Status.PENDING, created_at=now, **told)
+    if insert_missing(session, Subscription, fresh):
         return True
+    if told:
+        move(session, subscriber_id, list_id, (Status.PENDING,), **told)
     # left_at stays: that this person left once is forgotten only when they confirm again.
-    return move(session, subscriber_id, list_id, (Status.UNSUBSCRIBED, Status.DECLINED), status=Status.PENDING)
+    return move(session, subscriber_id, list_id, (Status.UNSUBSCRIBED, Status.DECLINED), status=Status.PENDING, **told)
 
 
 def _admit_to(session: Session, subscriber_id: int, list_id: str, sign_up: SignUp, now: datetime) -> str:

@@ -22,7 +22,7 @@ _ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
 def unsubscribe(session: Session, handle: bytes, list_id: str, *, method: str, ip: str = "", now: datetime) -> bool:
     """End the subscription of the person with this handle; true when there is one, ended now or before.
 
-    `method` is one of one-click, page, command. An unknown handle or list changes nothing and is false: the web
+    `method` is one of one-click, page, mail, command. An unknown handle or list changes nothing and is false: the web
     answers both alike.
     """
     found = session.execute(
@@ -34,6 +34,23 @@ def unsubscribe(session: Session, handle: bytes, list_id: str, *, method: str, i
         return False
     if _end(session, found.subscriber_id, list_id, now):
         record(session, Proof(found.subscriber_id, list_id, "unsubscribed", method, now, found.email, ip=ip))
+    return True
+
+
+def unsubscribe_everywhere(
+    session: Session, handle: bytes, list_id: str, *, method: str, ip: str, now: datetime
+) -> bool:
+    """As `unsubscribe`, from every list that the person is on or has asked for; for whoever was once on `list_id`."""
+    if not unsubscribe(session, handle, list_id, method=method, ip=ip, now=now):
+        return False
+    others = (
+        select(col(Subscription.list_id))
+        .join(Subscriber, col(Subscriber.id) == col(Subscription.subscriber_id))
+        .where(col(Subscriber.handle) == handle, col(Subscription.status).in_(_ON_A_LIST))
+        .order_by(col(Subscription.list_id))
+    )
+    for other in session.execute(others).scalars().all():
+        unsubscribe(session, handle, other, method=method, ip=ip, now=now)
     return True
 
 

@@ -1,4 +1,4 @@
-"""The tables about people: lists, subscribers, subscriptions, confirmations, mailed links, consent, suppression."""
+"""The tables about people: lists, subscribers, subscriptions, confirmations, links, crowds, consent, suppression."""
 
 from __future__ import annotations
 
@@ -104,6 +104,28 @@ class MailedLink(SQLModel, table=True):
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class SignUpAttempt(SQLModel, table=True):
+    """A sign-up of the last hour, by the network that it came from."""
+
+    __tablename__: ClassVar[str] = "sign_up_attempt"
+    __table_args__ = (Index("ix_sign_up_attempt_network", "network", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    network: str = Field(max_length=50)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class ConfirmMail(SQLModel, table=True):
+    """The turn of a confirm mail that left within the last hour or waits; whom it is for is not kept."""
+
+    __tablename__: ClassVar[str] = "confirm_mail"
+    __table_args__ = (Index("ix_confirm_mail_domain", "domain", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    domain: str = Field(max_length=253)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
 class Consent(SQLModel, table=True):
     """Who agreed to what, when, how: append-only, by triggers; rows go only while the person is being erased."""
 
@@ -113,7 +135,7 @@ class Consent(SQLModel, table=True):
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
     list_id: str | None = Field(default=None, max_length=64)  # without a key, as in Subscription
     action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed, chosen, paused, resumed, moved
-    method: str  # form, one-click, page, preferences, command, import
+    method: str  # form, one-click, page, preferences, mail, command, import
     at: datetime = Field(sa_type=UtcDateTime)
     email_typed: str = ""
     text: str = ""  # the exact sentence the person agreed to, or where an import says consent came from

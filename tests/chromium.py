@@ -1,44 +1,118 @@
-"""A mail as Chromium shows it: how wide it gets, and a picture. Wants a chromium on this machine."""
+"""A page as Chromium shows it: how wide it gets, a picture, what a script in it finds. Wants a chromium here.
+
+One browser is started and shows page after page; it is spoken to over two pipes, and reaches no network.
+"""
 
 from __future__ import annotations
 
+import base64
 import html as markup
-import re
+import json
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import Any
 
 BINARY = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
+_OPTIONS = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe"),
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
 
-# The mail stands in a frame, because a headless window is never narrower than about 500 pixels.
-_PAGE = """<!doctype html><meta charset="utf-8"><style>
-:root, iframe {{ color-scheme: {scheme} }} body {{ margin: 0 }} iframe {{ border: 0; display: block }}</style>
-<iframe id="mail" width="{width}" height="{height}" srcdoc="{mail}"></iframe><pre id="size"></pre>
-<script>
-document.getElementById("mail").onload = (event) => {{
-  const root = event.target.contentDocument.documentElement;
-  document.getElementById("size").textContent = `size:${{root.scrollWidth}}x${{root.scrollHeight}}`;
-}};
-</script>"""
-
-
-def size(html: str, width: int) -> tuple[int, int]:
-    """The width and height in pixels that `html` needs when it is given `width`; wider means that it scrolls."""
-    found = re.search(r'id="size">size:(\d+)x(\d+)', _run(html, (width, 200), "--dump-dom"))
-    assert found, "Chromium did not show the page"
-    return int(found[1]), int(found[2])
+# Chromium reads from 3 and writes to 4.
+_EXEC = """import fcntl, os, sys
+asks, answers = (fcntl.fcntl(int(one), fcntl.F_DUPFD, 10) for one in sys.argv[1:3])
+os.dup2(asks, 3), os.dup2(answers, 4)
+os.execv(sys.argv[3], sys.argv[3:])"""
 
 
-def picture(html: str, width: int, path: Path, dark: bool = False) -> None:
-    """The whole of `html` at `width` as a PNG."""
-    _, height = size(html, width)
-    _run(html, (width, height), f"--screenshot={path}", dark=dark)
+class Page:
+    """The one page of a browser."""
+
+    def __init__(self, asks: BufferedWriter, answers: BufferedReader) -> None:
+        self._asks, self._answers, self._rest = asks, answers, b""
+        self._number, self._session = 0, ""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._frame = self._call("Page.getFrameTree")["frameTree"]["frame"]["id"]
+
+    def show(self, html: str, width: int, *, dark: bool = False) -> None:
+        """Show `html` in a window of that many pixels, on a light or a dark screen."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **window)
+        self._call("Page.setDocumentContent", frameId=self._frame, html=html)
+        self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
+
+    def size(self) -> tuple[int, int]:
+        """The width and height in pixels that what is shown needs; wider than its window means that it scrolls."""
+        root = "document.documentElement"
+        width, height = self.said(f"[{root}.scrollWidth, {root}.scrollHeight]")
+        return int(width), int(height)
+
+    def picture(self, path: Path) -> None:
+        """The whole of what is shown as a PNG."""
+        got = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(got["data"]))
+
+    def said(self, script: str) -> Any:
+        """What the expression `script` comes to in the page, waited for if it is a promise."""
+        got = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in got, got["exceptionDetails"]
+        return got["result"].get("value")
+
+    def _call(self, method: str, **given: Any) -> Any:
+        self._number += 1
+        asked: dict[str, Any] = {"id": self._number, "method": method, "params": given}
+        if self._session:
+            asked["sessionId"] = self._session
+        self._asks.write(json.dumps(asked).encode() + b"\0")
+        self._asks.flush()
+        while (answer := json.loads(self._next())).get("id") != self._number:
+            pass  # an event
+        assert "error" not in answer, (method, answer["error"])
+        return answer["result"]
+
+    def _next(self) -> bytes:
+        while b"\0" not in self._rest:
+            more = self._answers.read1(1 << 20)
+            assert more, "Chromium is gone"
+            self._rest += more
+        answer, _, self._rest = self._rest.partition(b"\0")
+        return answer
 
 
-def poster(wide: str, narrow: str, path: Path) -> None:
+@contextmanager
+def page() -> Iterator[Page]:
+    """The page of a browser that is started here and ended at the end."""
+    assert BINARY
+    (theirs, asks), (answers, gives) = os.pipe(), os.pipe()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        command = [sys.executable, "-SEc", _EXEC, str(theirs), str(gives), BINARY]
+        command += [*_OPTIONS, f"--user-data-dir={folder}"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        browser = subprocess.Popen(command, pass_fds=(theirs, gives), **quiet)
+        os.close(theirs)
+        os.close(gives)
+        try:
+            with os.fdopen(asks, "wb") as out, os.fdopen(answers, "rb") as back:
+                yield Page(out, back)
+        finally:
+            browser.terminate()
+            browser.wait(30)
+
+
+def poster(shown: Page, wide: str, narrow: str, path: Path) -> None:
     """The top of two mails side by side, the second on a dark telephone, as a PNG of 1120 x 1240."""
     frames = "".join(
         f'<iframe width="{width}" height="{height}" style="color-scheme:{scheme};{style}"'
@@ -48,24 +122,10 @@ def poster(wide: str, narrow: str, path: Path) -> None:
             (narrow, 320, 1060, "dark", "left:730px;top:60px;border:5px solid #17191c;border-radius:26px"),
         )
     )
-    style = "body{margin:0;background:#efece4}iframe{position:absolute;border:0;box-shadow:0 10px 40px #0003}"
-    _show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{frames}', (1120, 1240), f"--screenshot={path}")
-
-
-def _run(html: str, box: tuple[int, int], action: str, dark: bool = False) -> str:
-    scheme, (width, height) = "dark" if dark else "light", box
-    page = _PAGE.format(scheme=scheme, width=width, height=height, mail=markup.escape(html))
-    return _show(page, box, action, dark)
-
-
-def _show(content: str, box: tuple[int, int], action: str, dark: bool = False) -> str:
-    assert BINARY
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder, "page.html")
-        page.write_text(content)
-        command = [BINARY, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
-        command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--user-data-dir={folder}/profile"]
-        command += ["--allow-file-access-from-files", f"--window-size={box[0]},{box[1]}", action, str(page)]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    return ran.stdout
+    style = (
+        "html{height:1240px;overflow:hidden}body{margin:0;background:#efece4}"
+        "iframe{position:absolute;border:0;box-shadow:0 10px 40px #0003}"
+    )
+    shown.show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{frames}', 1120)
+    shown.said("new Promise((done) => setTimeout(done, 1500))")  # frames paint after the page did
+    shown.picture(path)

@@ -1,7 +1,4 @@
-"""Pictures of every mail, to look at: `python tests/pictures.py [FOLDER]` (default ./pictures); wants chromium.
-
-Run it with the Python that the project is installed in, `.venv/bin/python`.
-"""
+"""Pictures of every mail, to look at: `make pictures`, or `python tests/pictures.py [FOLDER]`; wants a chromium."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import samples
 
 from digest.compose.rendering import render, render_letter
 from digest.templating import Templates, template_root
+from digest.theme import STANDARD, THEMES
 
 Colour = tuple[int, int, int]
 WIDE, HIGH = 600, 338
@@ -118,28 +117,49 @@ def without_styles(html: str) -> str:
 def mails() -> dict[str, str]:
     """The HTML of every shipped mail, by name."""
     templates = Templates(template_root())
-    issue = with_images(render(samples.ISSUE, templates, "roundup", "w0").html)
-    return {
-        "roundup": issue,
-        "roundup-images-off": without_images(issue),
-        "roundup-no-style": without_styles(issue),
-        "roundup-rtl": with_images(render(samples.ARABIC, templates, "roundup", "w0").html),
-        "confirm": render_letter("confirm", samples.CONFIRM, templates, "w0").html,
-        "notice": render_letter("notice", samples.NOTICE, templates, "w0").html,
+    issues = {
+        "roundup": ("roundup", samples.ISSUE),
+        "roundup-rich": ("roundup", samples.RICH),
+        "roundup-arabic": ("roundup", samples.ARABIC),
+        "roundup-japanese": ("roundup", samples.JAPANESE),
+        "compact": ("compact", samples.RICH),
+        "compact-arabic": ("compact", samples.ARABIC),
+        "single": ("single", samples.ALONE),
+        "single-with-more": ("single", samples.RICH),
     }
+    themed = {
+        f"roundup-{name}": ("roundup", replace(samples.RICH, theme=theme))
+        for name, theme in THEMES.items()
+        if name != STANDARD
+    }
+    shown = {
+        name: with_images(render(content, templates, template, "w0").html)
+        for name, (template, content) in {**issues, **themed}.items()
+    }
+    letters = {name: render_letter(name, context, templates, "w0").html for name, context in samples.LETTERS.items()}
+    return {**shown, **letters}
+
+
+def stripped() -> dict[str, str]:
+    """Every shipped mail as it comes, with images off, and without its style blocks."""
+    found = {}
+    for name, html in mails().items():
+        found |= {name: html, f"{name}-images-off": without_images(html), f"{name}-no-style": without_styles(html)}
+    return found
 
 
 def main(folder: Path) -> None:
     """Draw each mail at three widths, light and dark."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = mails()
-    chromium.poster(drawn["roundup"], drawn["roundup"], (folder / "poster.png").resolve())
-    for name, html in drawn.items():
-        for width in (320, 600, 1280):
-            for mode in ("light", "dark"):
-                path = folder / f"{name}-{width}-{mode}.png"
-                chromium.picture(html, width, path.resolve(), dark=mode == "dark")
-                print(path)
+    drawn = stripped()
+    with chromium.page() as page:
+        chromium.poster(page, drawn["roundup"], drawn["roundup"], (folder / "poster.png"))
+        for name, html in drawn.items():
+            for width in (320, 600, 1280):
+                for dark in (False, True):
+                    page.show(html, width, dark=dark)
+                    page.picture(folder / f"{name}-{width}-{'dark' if dark else 'light'}.png")
+    print(f"{6 * len(drawn)} pictures in {folder}")
 
 
 if __name__ == "__main__":

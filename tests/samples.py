@@ -13,6 +13,7 @@ from digest.compose.content import (
     Picture,
     SectionContent,
     SiteContent,
+    Sponsor,
 )
 
 SITE = SiteContent(
@@ -241,6 +242,77 @@ ARABIC = IssueContent(
     subscribe_url="https://news.meridian.example/",
 )
 
+JAPANESE = IssueContent(
+    site=replace(SITE, name="子午線評論", postal_address="子午線評論、〒100-0001 東京都千代田区港町14番地"),
+    edition="今週のまとめ",
+    edition_id="weekly-ja",
+    list_title="今週のまとめ",
+    number=12,
+    date=date(2026, 11, 20),
+    language="ja",
+    direction="ltr",
+    subject="船が応答をやめた海峡",
+    preheader="今号はほかに、二つの時計はあるが暦のない停戦、監査だけに落ちたミサイル、二度投票する国境の町の話をお届けします。",
+    intro="読者の皆さま\n\n今週、二つの省が「何も変わっていない」と述べました。何かが変わったことは、いつもこうして知れるものです。",
+    outro="今週は以上です。このメールに返信すれば、編集部の人間が読みます。",
+    lead=article(
+        31,
+        "船が応答をやめた海峡",
+        dek="九週間前から、北の穀物航路の貨物船は毎晩一時間だけ沈黙する。港長、保険会社、そして辛抱強い無線技士が、その沈黙の値段を語る。",
+        bylines=(Byline("岡本 泉"), Byline("Tomas Lindqvist", "Baltic Desk")),
+        kind="分析",
+        section="世界の危機",
+        picture=picture(1, "夕暮れの沖に灯を消して停まる貨物船", "港湾資料館"),
+    ),
+    sections=(
+        SectionContent(
+            "crises",
+            "世界の危機",
+            "full",
+            (
+                article(
+                    32,
+                    "二つの時計はあるが暦のない停戦",
+                    dek="砲火がやむ時刻には両者が合意した。何日かは、どちらも言わない。",
+                    bylines=(Byline("宮田 理央"),),
+                    kind="取材",
+                    picture=picture(2, "無人の会議室の壁に掛かる二つの時計"),
+                ),
+                article(33, "The border town that votes twice", bylines=(Byline("Greta Solheim"),), language="en"),
+            ),
+        ),
+    ),
+    web_url="https://news.meridian.example/archive/weekly-ja/12",
+    subscribe_url="https://news.meridian.example/",
+)
+
+RICH = replace(
+    ISSUE,
+    sections=(
+        replace(CRISES, note="Our view on **two** fronts, [explained at length](https://meridian.example/more)."),
+        replace(
+            BUDGETS,
+            style="symposium",
+            question="What should an audit be allowed to find?",
+            articles=tuple(replace(one, kind="Symposium") for one in BUDGETS.articles),
+        ),
+        replace(EUROPE, style="links"),
+        NOTES,
+    ),
+    sponsor=Sponsor(
+        "Sponsored by Harbour Books",
+        "Maps of the north",
+        "https://books.example/maps",
+        "A *new* edition, with every strait in it and two that were drawn from memory.",
+        picture(2, "Two clocks over a table of maps"),
+        after="crises",
+    ),
+)
+
+ALONE = replace(
+    ISSUE, sections=(), latest=(), preheader="Harbour masters, insurers and one very patient radio operator."
+)
+
 CONFIRM = {
     "site": SITE,
     "list_title": "The Weekly Round-up",
@@ -257,3 +329,18 @@ NOTICE = {
     "language": "en",
     "direction": "ltr",
 }
+
+WELCOME = {
+    **CONFIRM,
+    "subject": "Welcome to The Weekly Round-up",
+    "issue_url": "https://news.meridian.example/archive/weekly/142",
+    "issue_title": "The strait where the ships stopped answering",
+}
+
+GOODBYE = {
+    **CONFIRM,
+    "subject": "You have left The Weekly Round-up",
+    "subscribe_url": "https://news.meridian.example/",
+}
+
+LETTERS = {"confirm": CONFIRM, "welcome": WELCOME, "goodbye": GOODBYE, "notice": NOTICE}

@@ -100,7 +100,7 @@ OWN = """<html lang="{{ language }}"><head><title>{{ subject }}</title>
 {% for section in issue.sections %}{% for article in section.articles %}
 <p><a href="{{ article.url }}">{{ article.title }}</a></p>
 {% endfor %}{% endfor %}
-<p><a href="{{ blanks.unsubscribe }}">{{ "Unsubscribe"|say }}</a></p></body></html>"""
+<p><a href="{{ blanks.unsubscribe }}">{{ "Unsubscribe"|say }}</a><br>{{ site.postal_address }}</p></body></html>"""
 
 
 def test_an_issue_is_rendered_by_a_newsrooms_own_html_and_has_a_text_part(tmp_path: Path) -> None:

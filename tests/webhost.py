@@ -21,6 +21,8 @@ from sqlmodel import Session
 from digest import db
 from digest.blanks import Blank, blank
 from digest.config import Config, MailConfig, SiteConfig, WebConfig
+from digest.config.stored import edition_to_json
+from digest.config.values import EditionConfig, SectionConfig
 from digest.links import Links
 from digest.models import Edition, Instance, Issue, IssueState, Variant, people, table
 from digest.templating import Templates, template_root
@@ -140,13 +142,20 @@ def add_reader(
     return person
 
 
+def add_edition(session: Session, edition_id: str = "weekly", *sections: str) -> None:
+    """An edition on the list of the same name, with these sections."""
+    title, found = f"The {edition_id.title()}", tuple(SectionConfig(one, one.title()) for one in sections)
+    settings = edition_to_json(EditionConfig(edition_id, edition_id, title, sections=found))
+    session.add(Edition(id=edition_id, list_id=edition_id, title=title, settings=settings))
+    session.flush()
+
+
 def add_issue(
     session: Session, now: datetime, number: int, state: str = IssueState.SENT, edition_id: str = "weekly"
 ) -> None:
     """A frozen issue of an edition on the list of the same name, with every blank in it."""
     if session.get(Edition, edition_id) is None:
-        session.add(Edition(id=edition_id, list_id=edition_id, title=f"The {edition_id.title()}"))
-        session.flush()
+        add_edition(session, edition_id)
     issue = Issue(
         edition_id=edition_id,
         number=number,

@@ -40,6 +40,7 @@ NOUNS = {
     "issues": "Compose, preview, edit, approve, send, follow.",
     "publish": "Gather, compose, approve and send an edition now.",
     "deliver": "Work off pending deliveries.",
+    "feedback": "What comes back by mail.",
     "relays": "The mail servers: how each is doing; pause, resume.",
     "serve": "Web pages, timetable and delivery in one process.",
     "web": "The web pages alone.",

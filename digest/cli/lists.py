@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli import frame
+from digest.errors import UsageError
 
 app = frame.noun("What people subscribe to.")
 
@@ -91,6 +92,33 @@ def show(ctx: typer.Context, name: _Id) -> None:
     shown = {**data, "access": _access(data), "members": members, "declared in line": data["declared_line"]}
     keys = ("id", "title", "description", "access", "from", "reply_to", "members", "declared in line")
     here.out({"list": data}, [f"{key}: {shown[key]}" for key in keys if shown[key]])
+
+
+@app.command("form")
+def form(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="The public lists that the form is for.")],
+    language: Annotated[str | None, typer.Option(help="Instead of [site] language.")] = None,
+) -> None:
+    """Print a sign-up form for a page of your own: plain HTML that works without a script and from any site.
+
+    \b
+    Examples:
+      digest lists form weekly > form.html
+      digest lists form weekly daily --language de
+    """
+    from digest import byhand, db
+    from digest.web.signup import embedded
+
+    here = frame.of(ctx)
+    with here.app() as app:
+        with db.reading(app.engine) as session:
+            lists = [byhand.mailing_list(session, name) for name in names]
+        private = [row.id for row in lists if not (row.public and row.active)]
+        if private:
+            raise UsageError(f'expected public lists that are switched on, got "{private[0]}"')
+        html = embedded(app, lists, language or app.config.site.language)
+    here.out({"form": html}, html)
 
 
 @app.command("remove")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from html import unescape
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from digest.blanks import Blank, blank
 from digest.compose.content import ArticleContent, IssueContent, Sponsor
+from digest.compose.fitting import Lowest
 from digest.templating import Templates
 from digest.templating.filters import Links
 from digest.templating.inspection import Document, forbidden
@@ -19,9 +21,8 @@ from digest.theme import STANDARD, THEMES
 
 MAX_HTML = 90_000  # bytes; Gmail cuts at about 102,000 (A-09)
 _FILLED = 250  # bytes that a filled blank may take
-_ARTICLE = 2_000  # bytes of an article, roughly; how many are trimmed before the next look
 _MARKDOWN = {"intro", "outro", "body", "note"}
-_ADDRESSES = {"url", "web_url", "subscribe_url"}
+_ADDRESSES = {"url", "web_url", "subscribe_url", "issue_url"}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _UNREADABLE = (".webp", ".avif", ".svg", ".heic")  # not shown by Outlook on Windows (A-16)
 
@@ -41,25 +42,27 @@ class Rendered:
 
 
 def render(content: IssueContent, templates: Templates, template: str, blank_word: str) -> Rendered:
-    """The issue in both parts; one MJML compile, and a few more only where articles have to be trimmed to 90,000 bytes.
+    """The issue in both parts, in one MJML compile; where the HTML is above MAX_HTML, a few more.
 
+    The articles of the highest `rank` are then left to the web until it fits, the lead never; `trimmed` says how many.
     NotFound if there is no such template, TemplateError if it can't be rendered.
     """
-    content, more = _inert(content), 0
+    content = _inert(content)
+    lowest = Lowest(content)
     while True:
-        rendered = _rendered(template, _context(content, more), templates, blank_word)
-        size, left = _size(rendered.html, blank_word), sum(len(section.articles) for section in content.sections)
-        if size <= MAX_HTML or not left:
-            return replace(rendered, trimmed=more, problems=rendered.problems + _too_large(size))
-        for _ in range(min(left, 1 + (size - MAX_HTML) // _ARTICLE)):
-            content, more = _without_lowest(content), more + 1
+        made = _rendered(template, _context(lowest.without(), lowest.lost), templates, blank_word)
+        size = _size(made.html, blank_word)
+        if size <= MAX_HTML or not lowest.lose(size, MAX_HTML):
+            problems = (*made.problems, *_unsigned(made, content, blank_word), *_too_large(size))
+            return replace(made, trimmed=lowest.lost, problems=problems)
 
 
 def render_letter(kind: str, context: Mapping[str, object], templates: Templates, blank_word: str) -> Rendered:
     """A letter to one person, in both parts.
 
-    `kind` "confirm" needs site, list_title, subject; "notice" needs site, subject, body (Markdown); the other kinds
-    need site and subject. All may have preheader, language ("en") and direction ("ltr").
+    Every `kind` needs site and subject; "confirm", "welcome" and "goodbye" list_title, too, "welcome" also issue_url
+    and issue_title (the latest issue, or ""), "goodbye" subscribe_url, "notice" body (Markdown). All may have
+    preheader, language ("en") and direction ("ltr").
     """
     given = {"language": "en", "direction": "ltr", "preheader": "", "theme": THEMES[STANDARD], **context}
     return _rendered(kind, {name: _inert_field(name, value) for name, value in given.items()}, templates, blank_word)
@@ -83,14 +86,28 @@ def _rendered(template: str, context: Mapping[str, object], templates: Templates
     whole = {**context, "blanks": MappingProxyType(blanks), "links": Links()}
     html = templates.html(template, whole)
     text = re.sub(r"\n{3,}", "\n\n", templates.plain(template, whole, html)).strip("\n") + "\n"
-    problems = forbidden(html, tuple(blanks.values())) + _missing_links(html, text)
+    document = Document(html)
+    problems = forbidden(document, tuple(blanks.values())) + _missing_links(document, text)
     return Rendered(str(context["subject"]), str(context["preheader"]), html, text, problems)
 
 
-def _missing_links(html: str, text: str) -> tuple[str, ...]:
+def _missing_links(document: Document, text: str) -> tuple[str, ...]:
     there = set(text.split())
-    missing = dict.fromkeys(href for href, _ in Document(html).links if href not in there)
+    missing = dict.fromkeys(href for href, _ in document.links if href not in there)
     return tuple(f"the text part lacks a link of the HTML part: {href[:80]}" for href in missing)
+
+
+def _unsigned(made: Rendered, content: IssueContent, word: str) -> Iterator[str]:
+    """What the law wants in each part of an issue, and a newsroom's own template may have forgotten."""
+    leave, address = blank(word, Blank.UNSUBSCRIBE), "".join(content.site.postal_address.split())
+    for part, whole, words in (
+        ("HTML", made.html, unescape(re.sub(r"<[^>]*>", "", made.html))),
+        ("text", made.text, made.text),
+    ):
+        if leave not in whole:
+            yield f"the {part} part has no link to unsubscribe"
+        if address not in "".join(words.split()):
+            yield f"the {part} part does not say the postal address"
 
 
 def _size(html: str, word: str) -> int:
@@ -99,16 +116,6 @@ def _size(html: str, word: str) -> int:
 
 def _too_large(size: int) -> tuple[str, ...]:
     return (f"the HTML has {size:,} bytes: mail readers cut after {MAX_HTML:,}",) if size > MAX_HTML else ()
-
-
-def _without_lowest(content: IssueContent) -> IssueContent:
-    """The content without the last article of its longest section."""
-    longest = max(content.sections, key=lambda section: len(section.articles))
-    shorter = (
-        replace(section, articles=section.articles[:-1]) if section is longest else section
-        for section in content.sections
-    )
-    return replace(content, sections=tuple(section for section in shorter if section.articles))
 
 
 def _inert(value: T) -> T:

@@ -146,6 +146,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "name": text(100, empty=False),
                 "url": URL,
                 "language": LANGUAGE,
+                "languages": many(LANGUAGE),
                 "timezone": ZONE,
                 "postal_address": text(300),
                 "social": named(URL),
@@ -170,6 +171,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "old_secrets": many(_SECRET),
                 "trusted_proxies": many(NETWORK),
                 "path_prefix": PREFIX,
+                "proof_of_work": flag(),
             },
         ),
         "mail": Table(
@@ -184,6 +186,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "retry_first_s": whole(1, 86_400),
                 "expire_h": whole(1, 720),
                 "only_to": many(DOMAIN),
+                "unsubscribe_address": ADDRESS,
             },
         ),
         "dkim": Table(

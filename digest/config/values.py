@@ -23,6 +23,7 @@ class SiteConfig:
     name: str
     url: str
     language: str = "en"  # BCP 47
+    languages: tuple[str, ...] = ()  # that readers may choose; (): the pages speak all we have words of
     timezone: str = "UTC"  # IANA
     postal_address: str = ""  # required before anything is sent (L-01)
     social: Mapping[str, str] = field(default_factory=_nothing)  # label -> URL, in the order of the file
@@ -49,6 +50,7 @@ class WebConfig:
     old_secrets: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: tuple[str, ...] = ()
     path_prefix: str = ""  # "" or "/news"
+    proof_of_work: bool = False  # a sign-up costs the browser a second of work, or a minute's wait
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class MailConfig:
     retry_first_s: int = 900
     expire_h: int = 48
     only_to: tuple[str, ...] = ()  # recipient domains that get mail, as in a staging copy; (): all
+    unsubscribe_address: str | None = None  # mail to it unsubscribes, where `digest feedback receive` gets it (H-17)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
         slice_id=0,
         message_id=message_id(office.message_key, occasion, str(send.subscriber_id), domain),
     )
-    _enqueue(session, office, delivery, now)
+    _enqueue(session, office, delivery, send.at or now)
 
 
 def confirm_mail_id(session: Session, confirmation_id: int) -> str:

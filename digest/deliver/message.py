@@ -57,13 +57,17 @@ class Stationery:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who one copy is for; `values` fill the blanks, `unsubscribe` is the one-click URI (None: a notice to staff)."""
+    """Who one copy is for; `values` fill the blanks, `unsubscribe` is the one-click URI (None: a notice to staff).
+
+    `by_mail` is the mailto: that does the same, "" for none.
+    """
 
     address: str
     name: str
     message_id: str
     unsubscribe: str | None
     values: Mapping[Blank, str]
+    by_mail: str = ""
 
 
 @dataclass(frozen=True)
@@ -254,7 +258,7 @@ def build(prepared: Prepared, reader: Reader) -> bytes:
             prepared.subject or _subject(prepared.stationery, reader),
             headers.line("Message-ID", reader.message_id),
             prepared.standing,
-            _one_click(reader.unsubscribe),
+            _one_click(reader.unsubscribe, reader.by_mail),
             prepared.last,
         )
     )
@@ -294,7 +298,8 @@ def _subject(stationery: Stationery, reader: Reader) -> bytes:
     return headers.line("Subject", headers.unstructured(filled))
 
 
-def _one_click(uri: str | None) -> bytes:
+def _one_click(uri: str | None, by_mail: str) -> bytes:
     if uri is None:
         return b""
-    return headers.line("List-Unsubscribe", f"<{uri}>") + b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    also = f", <{by_mail}>" if by_mail else ""
+    return headers.line("List-Unsubscribe", f"<{uri}>{also}") + b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"

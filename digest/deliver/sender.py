@@ -365,4 +365,5 @@ def reader(work: Work, links: Links) -> Reader:
         values[Blank.LINK] = links.move(work.handle, work.number)
     elif work.kind == "changed":
         values[Blank.PREFERENCES] = links.preferences(work.handle, work.list_id or "")
-    return Reader(work.address, work.name, work.message_id, unsubscribe, values)
+    by_mail = links.by_mail(unsubscribe) if unsubscribe else ""
+    return Reader(work.address, work.name, work.message_id, unsubscribe, values, by_mail)

@@ -30,7 +30,14 @@ def specimen(
         Blank.PREFERENCES: links.preferences(_NOBODY, list_id),
     }
     own = parse_mailbox(config.mail.sender)
-    reader = Reader(address, "", message_id(_NOBODY, f"test:{now.isoformat()}", address, own.domain), uri, values)
+    reader = Reader(
+        address,
+        "",
+        message_id(_NOBODY, f"test:{now.isoformat()}", address, own.domain),
+        uri,
+        values,
+        links.by_mail(uri),
+    )
     return build(prepare(stationery, signing.keys(config)), reader)
 
 

@@ -5,7 +5,7 @@ Templates(template_root(), overrides)    the shipped templates, each replaced by
     .html(name, context)                 email/NAME.mjml.j2 compiled to HTML, or email/NAME.html.j2
     .page(name, context)                 pages/NAME.html.j2
 line("{{ lead.title }}", context)        one line of text typed by staff: a subject
-forbidden(html)                          what must not be in a mail, as sentences
+forbidden(Document(html))                what must not be in a mail, as sentences
 """
 
 from digest.templating.inspection import forbidden

@@ -51,9 +51,9 @@ class Document(HTMLParser):
             self.links[-1] = (href, said + words)
 
 
-def forbidden(html: str, blanks: tuple[str, ...] = ()) -> tuple[str, ...]:
+def forbidden(document: Document, blanks: tuple[str, ...] = ()) -> tuple[str, ...]:
     """What must not be in a mail, each as a sentence; `blanks` are addresses that are filled in later."""
-    return tuple(dict.fromkeys(_found(Document(html), blanks)))
+    return tuple(dict.fromkeys(_found(document, blanks)))
 
 
 def _found(document: Document, blanks: tuple[str, ...]) -> Iterator[str]:

@@ -86,6 +86,10 @@ class Templates:
         """The HTML of pages/`name`.html.j2."""
         return self._render("pages", name, ".html.j2", context)
 
+    def script(self, name: str) -> str:
+        """The script pages/`name`.js.j2, which no context changes."""
+        return self._render("pages", name, ".js.j2", {})
+
     def _render(self, folder: str, name: str, suffix: str, context: Mapping[str, object]) -> str:
         full = f"{folder}/{name}{suffix}"
         if not _NAME.fullmatch(name) or full not in self._paths:

@@ -51,7 +51,7 @@ def _reference(found: re.Match[str]) -> str:
 
 def columns(text: str) -> int:
     """How many columns of a terminal `text` takes: wide letters two, combining marks none."""
-    return sum(map(_columns, text))
+    return len(text) if text.isascii() and text.isprintable() else sum(map(_columns, text))
 
 
 def _columns(letter: str) -> int:

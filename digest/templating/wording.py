@@ -6,7 +6,7 @@ English stands in the templates themselves, so a message that a catalogue lacks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
@@ -72,10 +72,10 @@ def read(path: Path) -> NullTranslations:
     return GNUTranslations(compiled)
 
 
-def fitting(tag: str, known: Mapping[str, Path]) -> str:
+def fitting(tag: str, known: Collection[str]) -> str:
     """The tag in `known` that serves a reader of `tag`: itself, its script's, its language's; else English.
 
-    >>> fitting("pt-BR", {"pt": Path()}), fitting("zh-CN", {"zh-Hans": Path()}), fitting("tlh", {})
+    >>> fitting("pt-BR", ["pt"]), fitting("zh-CN", ["zh-Hans"]), fitting("tlh", [])
     ('pt', 'zh-Hans', 'en')
     """
     by_name = {name.casefold(): name for name in known}

@@ -1,12 +1,14 @@
 """The web: one file per audience; no rules.
 
-    public    sign up, confirm, leave             archive   issues on the web
+    signup    the form, here and on other pages   archive   issues on the web
+    public    confirm, leave                      pages     templates and headers
+    guard     stands before all of them           speaking  the language of a page
+    forms     what may be posted                  offers    what can be signed up for
+    stamp     when a form was shown               work      what it costs a robot to post one
+    opened    who opens many links                serving   uvicorn with our limits
     preferences  the reader's own page            wishes    that page as a form
-    guard     stands before all of them           pages     templates and headers
-    forms     what may be posted                  stamp     when a form was shown
-    serving   uvicorn with our limits
 
-No page has a script, and nothing here sets or reads a cookie. How often one network may ask is not limited yet.
+Nothing here sets or reads a cookie. No page has a script, but the sign-up form where [web] proof_of_work asks for one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from digest.config import Config
 from digest.links import Links
 from digest.models import Instance
 from digest.templating import Templates
-from digest.web import archive, failures, health, preferences, public
+from digest.web import archive, failures, health, preferences, public, signup
 from digest.web.guard import Guard
 from digest.web.pages import Site
 
@@ -59,7 +61,7 @@ def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom)
     )
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.state.site = site
-    for part in (public, preferences, archive, health):
+    for part in (signup, public, preferences, archive, health):
         web.include_router(part.router)
     failures.install(web, site)
     web.add_middleware(

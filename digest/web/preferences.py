@@ -16,11 +16,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from babel import Locale
 from fastapi import APIRouter, Depends
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
@@ -32,11 +32,15 @@ from digest.compose.offers import offers
 from digest.deliver.letters import Office, enqueue_confirm, enqueue_personal, letter_mail_id
 from digest.keeping.erasing import erase
 from digest.keeping.telling import record
+from digest.web import failures
 from digest.web.forms import Form, read_form, read_long_form
 from digest.web.pages import PRIVATE, Site, client, site
-from digest.web.public import ANSWER_AFTER_S, CONSENT_LOCALE, consent_text
+from digest.web.signup import ANSWER_AFTER_S, consent_text
+from digest.web.speaking import own_name
 from digest.web.stamp import Age, age, stamp
 from digest.web.wishes import WEEKS, card, wishes
+from subscribers.addresses import normalise
+from subscribers.crowding import may_ask
 from subscribers.errors import BadAddress
 from subscribers.links import Holder, Letter, ask_link, ask_link_by_handle, ask_move, held, move, spend
 from subscribers.models import Status
@@ -107,10 +111,10 @@ def link_page(site: SiteHere) -> Response:
 
 
 @router.post("/link")
-async def link_answer(site: SiteHere, form: Posted) -> Response:
+async def link_answer(request: Request, site: SiteHere, form: Posted) -> Response:
     """Mail the link; the answer is the same whoever it is, and as late."""
     began = time.monotonic()
-    answer = await run_in_threadpool(_ask_link, site, form)
+    answer = await run_in_threadpool(_ask_link, site, form, client(request))
     if answer.status_code == 200:
         await asyncio.sleep(max(0.0, ANSWER_AFTER_S - (time.monotonic() - began)))
     return answer
@@ -177,8 +181,8 @@ def _page(
         fresh=key.holder is not None,
         cards=[card(place, offered[place.list_id]) for place in reader.places],
         weeks=WEEKS,
-        languages=_languages(site),
-        consent=consent_text(site.config.site.name),
+        tongues=[(tag, own_name(tag)) for tag in _tongues(site)],
+        consent=consent_text(site.config.site.name, site.for_reader(reader.language).wording),
         said=said,
         changed=changed or Changed(),
         **{"problem": "", "typed": "", **more},
@@ -186,10 +190,9 @@ def _page(
 
 
 def _spoken(site: Site, name: str, language: str | None, **context: Any) -> Response:
-    """A page in the reader's language, or the site's where we have no words in it."""
-    spoken = site.templates.wording(language or site.config.site.language).language
+    """A page in the reader's own language."""
     status = 422 if context.get("problem") else 200
-    return site.page(name, status=status, language=spoken, lang=spoken, link=site.prefix + "/link", **context)
+    return site.for_reader(language).page(name, status=status, link=site.at("/link"), **context)
 
 
 def _no_page(site: Site) -> Response:
@@ -203,7 +206,7 @@ def _link_form(site: Site, *, spent: bool = False, form: Form | None = None, pro
         None,
         spent=spent,
         email=form.one("email")[:_LONGEST] if form else "",
-        shown=form.one("shown") if form and problem else stamp(site.links.keys, site.clock()),
+        shown=form.one("shown") if form and problem == "address" else stamp(site.links.keys, site.clock()),
         problem=problem,
     )
 
@@ -212,16 +215,19 @@ def _office(site: Site) -> Office:
     return Office(site.config, site.templates, site.message_key)
 
 
-def _ask_link(site: Site, form: Form) -> Response:
+def _ask_link(site: Site, form: Form, ip: str) -> Response:
     if form.one("website") or age(site.links.keys, form.one("shown"), site.clock()) is Age.TOO_QUICK:
-        return _spoken(site, "mailed", None)
+        return site.page("mailed")
     try:
+        typed = form.one("email")
+        normalise(typed)  # what is no address does not count as asking
         with db.writing(site.engine) as session:
-            letter = ask_link(session, form.one("email"), key=site.suppression_key, now=site.clock())
-            _enqueue(site, session, letter)
+            if not may_ask(session, ip, site.clock()):
+                return failures.page(site, 429)
+            _enqueue(site, session, ask_link(session, typed, key=site.suppression_key, now=site.clock()))
     except BadAddress:
         return _link_form(site, form=form, problem="address")
-    return _spoken(site, "mailed", None)
+    return site.page("mailed")
 
 
 def _enqueue(site: Site, session: Session, letter: Letter | None) -> None:
@@ -273,15 +279,16 @@ def _save(press: _Press) -> Response:
     site, session = press.site, press.session
     reader = _seen(site, session, press.key)
     offered = offers(session, [place.list_id for place in reader.places])
-    return _change(press, wishes(press.form, reader, offered, site.templates.languages(), site.clock()))
+    return _change(press, wishes(press.form, reader, offered, _tongues(site), site.clock()))
 
 
 def _change(press: _Press, wanted: Wishes) -> Response:
     site, session, key = press.site, press.session, press.key
     now, office = site.clock(), _office(site)
     mail = letter_mail_id(session, f"link:{key.holder.link_id}") if key.holder else ""
-    form_url, text = f"{site.links.base}/preferences", consent_text(site.config.site.name)
-    by = By(press.ip, form_url, text, CONSENT_LOCALE, fresh=key.holder is not None, message_id=mail)
+    words = site.for_reader(_seen(site, session, key).language).wording
+    form_url, text = f"{site.links.base}/preferences", consent_text(site.config.site.name, words)
+    by = By(press.ip, form_url, text, words.language, fresh=key.holder is not None, message_id=mail)
     means: dict[str, Any] = {"key": site.suppression_key, "now": now, "random_bytes": site.random_bytes}
     changed = change(session, key.handle, wanted, by, **means)
     for send in changed.sends:
@@ -297,10 +304,8 @@ def _gets_mail(reader: Reader) -> bool:
     return any(place.status == Status.CONFIRMED for place in reader.places)
 
 
-def _languages(site: Site) -> list[tuple[str, str]]:
-    tags = site.templates.languages()
-    names = ((tag, Locale.parse(tag, sep="-").get_display_name() or tag) for tag in tags)
-    return sorted(((tag, name[:1].upper() + name[1:]) for tag, name in names), key=lambda one: one[1].casefold())
+def _tongues(site: Site) -> Sequence[str]:
+    return site.config.site.languages or site.templates.languages()
 
 
 def _masked(email: str) -> str:

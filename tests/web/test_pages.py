@@ -92,7 +92,7 @@ def test_every_page_is_whole_and_usable_by_keyboard_and_ear(pages: dict[str, htt
         page = Outline(answer.text)
         assert (page.wrong, page.open) == ([], []), name
         assert answer.text.startswith("<!DOCTYPE html>")
-        assert page.all("html") == [{"lang": "en"}]
+        assert page.all("html") == [{"lang": "en", "dir": "ltr"}]
         assert [len(page.all(tag)) for tag in ("h1", "main", "header", "footer", "title")] == [1] * 5, name
         assert re.search(r"<title>\S.*· The Paper</title>", answer.text), name
         ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]

@@ -26,7 +26,8 @@ from webhost import (
 
 from digest import db
 from digest.models import Delivery, people, table
-from digest.web.public import consent_text
+from digest.templating.wording import ENGLISH_WORDS
+from digest.web.signup import consent_text
 from subscribers.joining import SignUp, join
 from subscribers.leaving import suppress
 
@@ -71,7 +72,7 @@ def test_from_the_form_to_confirmed(host: Host, web: httpx.Client) -> None:
     assert enqueued(host.engine) == [f"confirm:{number}"]
     path = host.path(host.links.confirm(handle, number))
     page = web.get(path)
-    assert "Subscribe to Weekly?" in page.text
+    assert "Subscribe to <bdi>Weekly</bdi>?" in page.text
     assert "example.org" not in page.text
     assert status_of(host.engine, "ann@example.org") == "pending"
     assert "You are subscribed" in web.post(path, data={"answer": "confirm"}).text
@@ -81,7 +82,7 @@ def test_from_the_form_to_confirmed(host: Host, web: httpx.Client) -> None:
 
 
 def test_the_sentence_on_the_page_is_the_one_that_is_kept(host: Host, web: httpx.Client) -> None:
-    sentence = consent_text("The Paper")
+    sentence = consent_text("The Paper", ENGLISH_WORDS)
     assert sentence in web.get("/").text
     sign_up(host, web, "ann@example.org")
     with db.reading(host.engine) as session:
@@ -189,7 +190,9 @@ def test_the_proof_is_in_the_language_of_the_sentence(engine: Engine, now: datet
     with serving(engine, now, german) as host, host.client() as web:
         sign_up(host, web, "ann@example.org")
     with db.reading(engine) as session:
-        assert session.execute(select(table(people.Consent).c.locale)).scalar_one() == "en"
+        proof = session.execute(select(table(people.Consent))).one()
+    assert proof.locale == "de"
+    assert proof.text.startswith("Ich möchte, dass The Paper mir per E-Mail schickt")
 
 
 def test_several_lists_are_chosen_by_ticks(host: Host, web: httpx.Client, now: datetime) -> None:

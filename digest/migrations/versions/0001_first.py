@@ -212,6 +212,24 @@ def upgrade() -> None:
     op.create_index(op.f("ix_article_available_at"), "article", ["available_at"], unique=False)
     op.create_index(op.f("ix_article_source_id"), "article", ["source_id"], unique=False)
     op.create_table(
+        "confirm_mail",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("domain", sa.String(length=253), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_confirm_mail_at", "confirm_mail", ["at"], unique=False)
+    op.create_index("ix_confirm_mail_domain", "confirm_mail", ["domain", "at"], unique=False)
+    op.create_table(
+        "sign_up_attempt",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_sign_up_attempt_at", "sign_up_attempt", ["at"], unique=False)
+    op.create_index("ix_sign_up_attempt_network", "sign_up_attempt", ["network", "at"], unique=False)
+    op.create_table(
         "confirmation",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
