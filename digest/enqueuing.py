@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlmodel import Session, select
 
@@ -13,7 +15,7 @@ from digest.compose import rows
 from digest.deliver import run as delivering
 from digest.deliver.progress import Watcher, unwatched
 from digest.errors import DigestError, IllegalMove, Stopped
-from digest.models import Issue, IssueState
+from digest.models import DeliveryState, Issue, IssueState, Variant
 from digest.stopping import stopping
 from digest.wiring import App
 
@@ -23,9 +25,20 @@ LOOK_S = 15.0  # how often who delivers for ever looks for issues that were cut 
 _CUT_OFF = "It was frozen, cut off, and is late by more than the grace: decide whether it still goes."
 
 
-def enqueue(app: App, issue_id: int, *, progress: Watcher = unwatched) -> Issue:
-    """Write the deliveries of a frozen issue, from where an earlier attempt was cut off."""
-    delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress)
+def enqueue(
+    app: App,
+    issue_id: int,
+    *,
+    progress: Watcher = unwatched,
+    ready: Mapping[str, Variant] = MappingProxyType({}),
+) -> Issue:
+    """Write the deliveries of a frozen issue, from where an earlier attempt was cut off.
+
+    `ready` are variants that are printed already, by key. Whoever follows nothing of it is skipped, and counted.
+    """
+    counts = delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress, ready=ready)
+    if counts[DeliveryState.SKIPPED]:
+        log.info("issue %d: %d readers follow nothing that is in it", issue_id, counts[DeliveryState.SKIPPED])
     with db.reading(app.engine) as session:
         return rows.issue_of(session, issue_id)
 

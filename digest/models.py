@@ -244,6 +244,8 @@ class Variant(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int | None = Field(default=None, foreign_key="issue.id")
     key: str  # "" for everybody; a letter's is "confirm:<sha256>"
+    language: str = ""  # of its fixed words
+    articles: list[int] = Field(default_factory=list, sa_type=JSON)  # of an issue's: those in it, in reading order
     subject: str
     html: bytes = Field(sa_type=LargeBinary)  # zlib of UTF-8, with blanks
     text: bytes = Field(sa_type=LargeBinary)
@@ -278,6 +280,7 @@ class Slice(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int | None = Field(default=None, foreign_key="issue.id", index=True)
     priority: int = 0  # letters (confirm mails, notices) go before issues
+    band: int = 0  # slices of one band have the same few variants, and are sent one after another
     due_at: datetime = Field(sa_type=UtcDateTime)  # nothing in it can be tried before
     expires_at: datetime = Field(sa_type=UtcDateTime)  # what is not sent by then fails
     done: bool = False
@@ -310,7 +313,7 @@ class Delivery(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_BigId)
-    occasion: str  # issue:12, confirm:7, notice:3; see deliver.handing.KINDS
+    occasion: str  # issue:12, confirm:7, welcome:7, goodbye:9, notice:3; see deliver.handing.KINDS
     # Only people are ever deleted. The other keys are of what the same commit has read or written: to look at each of
     # them for each of a million rows would be half the work of filling on PostgreSQL.
     issue_id: int | None = None
@@ -319,7 +322,7 @@ class Delivery(SQLModel, table=True):
     )  # None: a notice to staff, or somebody erased since
     list_id: str | None = Field(default=None, max_length=64)
     address: str | None = None  # of a notice to staff, and of letters to an address that is not the person's own
-    variant_id: int
+    variant_id: int  # 0: nothing of the issue is for this reader, and the row is skipped
     slice_id: int
     message_id: str
     state: str = DeliveryState.PENDING

@@ -12,36 +12,34 @@ same command, and goes on where it was.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
-from digest import db, enqueuing, staff
+from digest import db, enqueuing, proofs, staff
 from digest.compose import issues, rows
 from digest.compose import run as composing
-from digest.compose.freezing import Press, freeze
-from digest.compose.rendering import render
+from digest.compose.freezing import freeze
 from digest.compose.run import Composed, Slot
 from digest.deliver import reporting
 from digest.deliver import run as delivering
-from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.run import Delivered
 from digest.deliver.seats import run as seats
-from digest.deliver.sender import stationery
 from digest.errors import ConfigError, DigestError, IllegalMove, NeedsDecision, NothingToDo
-from digest.models import Issue, IssueState, Variant, people
+from digest.models import Issue, IssueState
+from digest.proofs import NO_PROOFS, press_of, prove, stationery_of
 from digest.stopping import stopping, unless_stopped
 from digest.wiring import App
-from subscribers import audience
 
 if TYPE_CHECKING:
     from digest.gather.run import GatherReport
+
+__all__ = ["stationery_of"]  # besides what stands here: what an issue looks like, for whoever shows it
 
 TIMETABLE = "the timetable"
 
@@ -52,11 +50,13 @@ class Audience:
 
     size: int
     last: int | None  # how many the edition's last issue went to; None before the first
+    nothing: int = 0  # others, who follow nothing of what is in it
 
     @property
     def sentence(self) -> str:
         """What a person is told before they press the button."""
-        return f"You are about to mail {self.size:,} {'person' if self.size == 1 else 'people'}."
+        others = f"; {self.nothing:,} more follow nothing that is in it" if self.nothing else ""
+        return f"You are about to mail {self.size:,} {'person' if self.size == 1 else 'people'}{others}."
 
     @property
     def surprising(self) -> bool:
@@ -180,9 +180,9 @@ def audience_of(app: App, issue_id: int) -> Audience:
     """How many people an issue would go to now, and how many the edition's last one went to."""
     with db.reading(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
-        edition = rows.edition_of(session, issue.edition_id)
-        size = audience.size(session, edition.list, app.clock())
-        return Audience(size, reporting.last_audience(session, issue.edition_id))
+        rows.edition_of(session, issue.edition_id)
+        shares = proofs.shares_of(app, session, issue_id)
+        return Audience(shares.readers, reporting.last_audience(session, issue.edition_id), shares.nothing)
 
 
 def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progress: Watcher = unwatched) -> Issue:
@@ -195,18 +195,26 @@ def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progr
     check_ready(app)
     now = app.clock()
     _somebody(app, issue_id)
+    with db.reading(app.engine) as session:
+        press = press_of(app, session, rows.issue_of(session, issue_id), now)
+    proved = prove(app, issue_id, press, stop=stop, progress=progress)
     with db.writing(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
         if issue.state != IssueState.FROZEN:
-            issue = freeze(session, app.config, app.links, issue_id, _press(app, session, issue, now), now)
+            issue = freeze(session, app.config, app.links, issue_id, press, now)
     if issue.state == IssueState.DRAFT:
         composing.amend(app.engine, app.config, app.links, issue_id, now, lambda session: None)
         raise NeedsDecision(f"issue {issue_id} is a draft again. {issue.reason}")
-    return enqueuing.enqueue(app, issue_id, progress=stopping(progress, stop, issue_id))
+    ready = proved.variants if proved.content_hash == issue.approved_hash else NO_PROOFS.variants
+    return enqueuing.enqueue(app, issue_id, progress=stopping(progress, stop, issue_id), ready=ready)
 
 
 def _somebody(app: App, issue_id: int) -> Audience:
     found = audience_of(app, issue_id)
+    if found.size == 0 and found.nothing:
+        raise NeedsDecision(
+            f"issue {issue_id} has nobody to go to: none of its list's readers follows anything that is in it"
+        )
     if found.size == 0:
         raise NeedsDecision(f"issue {issue_id} has nobody to go to: its list has no confirmed subscriber")
     return found
@@ -321,23 +329,6 @@ class HeldSlot:
     at: datetime
 
 
-def stationery_of(app: App, issue_id: int) -> tuple[Stationery, tuple[str, ...], str]:
-    """An issue as it would be sent, or as it was, with what is wrong with it, and the id of its list."""
-    with db.reading(app.engine) as session:
-        issue = rows.issue_of(session, issue_id)
-        edition = rows.edition_of(session, issue.edition_id)
-        if issue.inputs is not None:
-            kept = session.exec(select(Variant).where(Variant.issue_id == issue_id, Variant.key == "")).one()
-            return stationery(kept), (), edition.list
-        press = _press(app, session, issue, app.clock())
-    content = composing.current(app.engine, app.config, app.links, issue_id).content
-    if content is None:
-        raise NothingToDo(f"issue {issue_id} is {issue.state}: there is nothing to show")
-    rendered = press.render(content)
-    shown = Stationery(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
-    return shown, rendered.problems, edition.list
-
-
 def check_ready(app: App) -> None:
     """ConfigError unless the settings have what every mail needs: a relay and a postal address (L-01)."""
     problems = []
@@ -372,14 +363,6 @@ def _approve_automatically(app: App, composed: Composed) -> None:
         if rows.edition_of(session, issue.edition_id).approval == "required":
             raise NeedsDecision(f"issue {issue_id} waits for approval: digest issues approve {issue_id}")
         issues.approve(session, issue_id, composed.issue.content_hash, TIMETABLE, app.clock())
-
-
-def _press(app: App, session: Session, issue: Issue, now: datetime) -> Press:
-    edition = rows.edition_of(session, issue.edition_id)
-    mailing_list = session.get_one(people.MailingList, edition.list)
-    word = secrets.token_hex(8)
-    printed = partial(render, templates=app.templates, template=edition.template, blank_word=word)
-    return Press(printed, word, standing_headers(app.config, app.links, mailing_list, issue, now))
 
 
 def _id(issue: Issue) -> int:

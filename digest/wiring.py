@@ -44,10 +44,9 @@ class App:
     @cached_property
     def templates(self) -> Templates:
         """The templates, those of the folder `templates` beside config.toml before the shipped ones."""
-        from digest.templating import Templates, template_root
+        from digest.templating import templates_beside
 
-        own = self.config.path.parent / "templates" if self.config.path else None
-        return Templates(template_root(), own if own and own.is_dir() and own != template_root() else None)
+        return templates_beside(self.config.path)
 
 
 @contextmanager

@@ -23,7 +23,17 @@ import idna
 
 from subscribers.errors import BadAddress
 
-__all__ = ["POLICY", "Address", "BadAddress", "hash_address", "identity", "normalise", "tidy_name"]
+__all__ = [
+    "POLICY",
+    "Address",
+    "BadAddress",
+    "hash_address",
+    "identity",
+    "inspect_address",
+    "normalise",
+    "normalise_domain",
+    "tidy_name",
+]
 
 # Refused although the standards allow it: their codes, for reports that keep the two apart.
 POLICY = frozenset({"quoted", "comment", "literal", "dotless", "reserved", "brackets"})
@@ -103,6 +113,21 @@ def identity(text: str) -> tuple[str, str]:
                 return f"{local}@{domain}", domain
     address = normalise(text)
     return address.normalised, address.domain
+
+
+def normalise_domain(text: str) -> str:
+    """The domain of an address, as A-labels in lower case; BadAddress if no mail can reach one of that name."""
+    if len(text) > _LONGEST_TYPED:
+        raise BadAddress("long", f"a domain has at most {_LONGEST_DOMAIN} characters, this has {len(text)}")
+    return _domain(text.strip(" \u00a0"))
+
+
+def inspect_address(text: str) -> dict[str, str | bool | None]:
+    """What `normalise` makes of it: input, valid, normalized, and the reason (code: sentence) if it is refused."""
+    try:
+        return {"input": text, "valid": True, "normalized": normalise(text).normalised, "reason": None}
+    except BadAddress as error:
+        return {"input": text, "valid": False, "normalized": None, "reason": f"{error.code}: {error}"}
 
 
 def hash_address(key: bytes, normalised: str) -> str:

@@ -51,7 +51,7 @@ def confirm(session: Session, claim: Claim, *, ip: str = "", now: datetime, mess
     asked = _claimed(session, claim, Purpose.CONFIRM)
     if asked is None:
         return STALE
-    away = suppressed_scopes(session, asked.email_hash)
+    away = suppressed_scopes(session, asked.email_hash, asked.email.rpartition("@")[2])
     if EVERYWHERE in away:
         return STALE
     standing = [request for request in asked.requests if request.stands and request.list_id not in away]

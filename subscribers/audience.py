@@ -6,10 +6,11 @@ statement that hands a message over: whoever leaves in mid-send gets nothing fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, or_, select
 from sqlmodel import Session
 
 from subscribers.columns import table
@@ -25,6 +26,7 @@ from subscribers.models import (
 )
 
 EVERYWHERE = ""  # scope of a suppression that holds for every list
+NO_CHOICES = "{}"  # Subscription.choices, as it is stored, of who has chosen nothing
 CONFIRM_MAILS = "@confirm"  # scope of "I did not ask": no confirm mail ever again; no list id has an @
 
 _person = table(Subscriber).alias("person")
@@ -35,14 +37,24 @@ _consent = table(Consent)
 _list = table(MailingList)
 _mailed = table(MailedLink).alias("mailed")
 _newer = table(Confirmation).alias("newer_request")
+_choices = cast(_place.c.choices, Text)  # read as JSON it would cost more than the rest of a member
 
 
-@dataclass(frozen=True)
-class Member:
-    """Somebody who may get an issue, as much of them as slicing needs."""
+class Member(NamedTuple):
+    """Somebody who may get an issue, as much of them as slicing and the choice of a variant need."""
 
     id: int
     domain: str
+    choices: str = NO_CHOICES  # Subscription.choices as it is stored
+    language: str | None = None
+
+
+class Wish(NamedTuple):
+    """What so many people of a list have chosen."""
+
+    choices: str  # Subscription.choices as it is stored
+    language: str | None
+    people: int = 1
 
 
 def may_receive_issue(
@@ -112,6 +124,16 @@ def may_be_told(subscriber_id: ColumnElement[int]) -> ColumnElement[bool]:
     return exists(told.select_from(_person))
 
 
+def may_receive_goodbye(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """True where the person has left the list, is not on it again, and is suppressed neither there nor everywhere."""
+    return exists(
+        select(1)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id)
+        .where(_place.c.status == Status.UNSUBSCRIBED, _person.c.erasing_at.is_(None), ~_suppressed())
+    )
+
+
 def last_consent(session: Session) -> int:
     """The number of the latest line in the record of consent, 0 for none: what comes later is beyond it."""
     return session.execute(select(func.max(_consent.c.id))).scalar_one() or 0
@@ -125,7 +147,7 @@ def members(
     With `consented`, a `last_consent` of earlier, only those who had confirmed by then and were on the list ever since.
     """
     rows = session.execute(
-        select(_person.c.id, _person.c.domain)
+        select(_person.c.id, _person.c.domain, _choices, _person.c.language)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
         .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted(now))
         .where(_person.c.id > after)  # follows, but PostgreSQL would begin at the first person for every page
@@ -133,15 +155,43 @@ def members(
         .order_by(_place.c.subscriber_id)
         .limit(limit)
     )
-    return [Member(*row) for row in rows.all()]
+    return list(map(Member._make, rows))
 
 
-def size(session: Session, list_id: str, now: datetime) -> int:
-    """How many people an issue of the list would go to now."""
+def wishes(session: Session, list_id: str, now: datetime) -> Iterator[Wish]:
+    """What those who may get an issue of the list now have chosen, each different wish once; not who chose nothing."""
+    number = func.count()
+    chose = or_(_choices != NO_CHOICES, _person.c.language.is_not(None))
+    people = (
+        select(_choices, _person.c.language, number)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.list_id == list_id, _wanted(now), chose)
+        .group_by(_choices, _person.c.language)
+        .order_by(number.desc(), _choices, _person.c.language)
+    )
+    return (Wish(*row) for row in session.execute(people))
+
+
+def wish(session: Session, list_id: str, normalised: str) -> Wish | None:
+    """What the person with this address (normalised) has chosen on the list, whether or not they may be mailed.
+
+    None if they never joined it.
+    """
+    found = (
+        select(_choices, _person.c.language)
+        .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
+        .where(_place.c.list_id == list_id, _person.c.email == normalised)
+    )
+    row = session.execute(found).one_or_none()
+    return Wish(*row) if row else None
+
+
+def size(session: Session, list_id: str, now: datetime, segment: ColumnElement[bool] | None = None) -> int:
+    """How many people an issue of the list would go to now; with `segment`, a condition on `subscriber`, of those."""
     people = (
         select(func.count())
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted(now))
+        .where(_place.c.list_id == list_id, _wanted(now), *([] if segment is None else [_within(segment)]))
     )
     return int(session.execute(people).scalar_one())
 
@@ -177,15 +227,20 @@ def why_not(session: Session, subscriber_id: int, list_id: str, now: datetime) -
     return "paused" if row.paused else ""
 
 
-def suppressed_scopes(session: Session, email_hash: str) -> set[str]:
-    """Where the address is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
+def suppressed_scopes(session: Session, email_hash: str, domain: str) -> set[str]:
+    """Where the address, or all of its domain, is kept away from: EVERYWHERE, CONFIRM_MAILS, ids of lists."""
     row = table(Suppression)
-    return set(session.execute(select(row.c.scope).where(row.c.hash == email_hash)).scalars())
+    return set(session.execute(select(row.c.scope).where(row.c.hash.in_([email_hash, f"@{domain}"]))).scalars())
 
 
 def _wanted(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     here = and_(_place.c.status == Status.CONFIRMED, or_(_place.c.paused_until.is_(None), _place.c.paused_until <= now))
     return and_(here, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
+
+
+def _within(segment: ColumnElement[bool]) -> ColumnElement[bool]:
+    row = table(Subscriber)
+    return exists(select(1).where(row.c.id == _person.c.id, segment).correlate(_person))
 
 
 def _list_on() -> ColumnElement[bool]:
@@ -207,12 +262,16 @@ def _confirmed_after(consented: int) -> ColumnElement[bool]:
 
 def _suppressed(*more: str) -> ColumnElement[bool]:
     scopes = or_(_kept_away.c.scope.in_([EVERYWHERE, *more]), _kept_away.c.scope == _place.c.list_id)
-    return exists(select(1).where(_kept_away.c.hash == _person.c.email_hash, scopes).correlate(_person, _place))
+    return exists(select(1).where(_theirs(), scopes).correlate(_person, _place))
 
 
 def _suppressed_everywhere() -> ColumnElement[bool]:
-    there = _kept_away.c.hash == _person.c.email_hash, _kept_away.c.scope == EVERYWHERE
+    there = _theirs(), _kept_away.c.scope == EVERYWHERE
     return exists(select(1).where(*there).correlate(_person))
+
+
+def _theirs() -> ColumnElement[bool]:
+    return _kept_away.c.hash.in_([_person.c.email_hash, literal("@").concat(_person.c.domain)])
 
 
 def _same_subject() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -44,23 +44,6 @@ def insert(session: Session, into: Table, names: Sequence[str], rows: Sequence[t
                 copy.write_row(row)
 
 
-def insert_or_ignore(session: Session, into: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
-    """As `insert`, but rows whose key is taken are left out; the number of those that were inserted."""
-    if not rows or _is_sqlite(session):  # there, who writes holds the lock since the keys were looked at
-        insert(session, into, names, rows)
-        return len(rows)
-    stage, columns = f"stage_{into.name}", ", ".join(f'"{name}"' for name in names)
-    session.execute(text(f'CREATE TEMP TABLE IF NOT EXISTS {stage} (LIKE "{into.name}") ON COMMIT DELETE ROWS'))
-    with closing(session.connection().connection.cursor()) as cursor:
-        with cursor.copy(f"COPY {stage} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.execute(
-            f'INSERT INTO "{into.name}" ({columns}) SELECT {columns} FROM {stage} ON CONFLICT DO NOTHING'  # noqa: S608
-        )
-        return int(cursor.rowcount)
-
-
 def next_ids(session: Session, of: Table, count: int) -> list[int]:
     """`count` ids that no row of the table `of` has, for this transaction to use."""
     if _is_sqlite(session):

@@ -5,7 +5,9 @@ SubscriberError
 ├── UnknownList     there is no list of that id
 ├── UnknownPerson   nobody has that address
 ├── NoConsent       somebody would be confirmed without a word on where the consent came from
-└── BadFile         the file can't be read as a list of people
+├── BadFile         the file can't be read as a list of people
+├── BadAttributes   attributes that are too large, too deep or no JSON
+└── BadFilter       a segment's filter can't be read; `at` is where, from 1
 """
 
 from __future__ import annotations
@@ -37,3 +39,15 @@ class NoConsent(SubscriberError):
 
 class BadFile(SubscriberError):
     """The file can't be read as a list of people."""
+
+
+class BadAttributes(SubscriberError, ValueError):
+    """Attributes that are too large, too deep or no JSON."""
+
+
+class BadFilter(SubscriberError, ValueError):
+    """A segment's filter can't be read; `at` is the place in it, from 1."""
+
+    def __init__(self, sentence: str, at: int) -> None:
+        self.at = at
+        super().__init__(f"{sentence}, at character {at} of the filter")

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlmodel import Session
 
-from subscribers import bulk
+from subscribers import attributes, bulk, stage
 from subscribers.addresses import hash_address
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
 from subscribers.columns import table
 from subscribers.joining import CAPS, CONFIRM_WITHIN, Send
-from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression
-from subscribers.rows import text_hash
-from subscribers.sheets import Row, Wish
+from subscribers.keeping import Kept
+from subscribers.meanings import Wish
+from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression, Tag
+from subscribers.rows import insert_or_ignore, text_hash
+from subscribers.sheets import Row
 from subscribers.tokens import HANDLE_BYTES
 
 MOST_NAMED = 1_000  # addresses that a report names; beyond, it counts them
 
-_PERSON = ("id", "email", "email_hash", "domain", "handle", "name", "language", "attributes", "created_at")
-_PLACE = ("subscriber_id", "list_id", "status", "choices", "created_at", "confirmed_at", "left_at")
+_AWAY = (Status.UNSUBSCRIBED, Status.DECLINED)
 _PROOF = (
     *("subscriber_id", "list_id", "action", "method", "at", "email_typed", "text", "text_hash", "locale"),
     *("form_url", "ip", "message_id"),
@@ -39,6 +40,7 @@ class Order:
     confirmed: bool = False  # else everybody is asked by mail
     consent: str = ""  # where it came from; needed with `confirmed`
     dry_run: bool = False
+    tags: tuple[str, ...] = ()  # put on everybody of the file
 
 
 class Known(NamedTuple):
@@ -50,6 +52,17 @@ class Known(NamedTuple):
     language: str | None
     status: str | None  # on the list; None if they never were
     left_at: datetime | None
+    attributes: Mapping[str, Any]
+    tags: tuple[str, ...] = ()
+
+
+class Placed(NamedTuple):
+    """Somebody to be put on the list, or moved there."""
+
+    row: Row
+    id: int  # 0: not known yet
+    status: Status
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +95,14 @@ def decide(before: tuple[str, bool] | None, wish: Wish, confirmed: bool) -> Stat
 class _Chunk:
     """What is to be written for a chunk, and counted of it."""
 
-    fresh: list[tuple[Row, str, Status]] = field(default_factory=list)  # not known at all; with the address' hash
-    joining: list[tuple[Row, int, Status]] = field(default_factory=list)  # known, but never on this list
-    moving: list[tuple[Row, int, Status]] = field(default_factory=list)  # on the list, with another status
-    filling: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # what was not known of them yet
+    hashes: dict[str, str]
+    fresh: list[Placed] = field(default_factory=list)  # not known at all
+    joining: list[Placed] = field(default_factory=list)  # known, but never on this list
+    moving: list[Placed] = field(default_factory=list)  # on the list, with another status
+    filling: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # what was not known of them yet
+    tagging: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # address, id or 0, tags
     ask: list[tuple[str, int]] = field(default_factory=list)  # the address, and the id of who was known before
+    away: list[tuple[str, Kept]] = field(default_factory=list)  # who was suppressed where the file comes from
     words: Counter[str] = field(default_factory=Counter)
     mailable: list[str] = field(default_factory=list)
     left: int = 0
@@ -116,123 +132,201 @@ class Intake:
         return Taken(chunk.words, len(mailable), tuple(mailable[:MOST_NAMED]), chunk.left, sends)
 
     def _chunk(self, session: Session, people: Mapping[str, Row]) -> _Chunk:
-        chunk = _Chunk()
+        key = self.key
+        chunk = _Chunk({email: hash_address(key, email) for email in people})
         known = self._known(session, people)
-        hashes = {email: hash_address(self.key, email) for email in people}
-        away = self._away(session, hashes)
+        away = self._away(session, chunk.hashes, {row.domain for row in people.values()})
         for email, row in people.items():
-            if hashes[email] in away:
+            if away and (chunk.hashes[email] in away or f"@{row.domain}" in away):
                 chunk.words["suppressed"] += 1
             else:
-                self._sort(chunk, row, hashes[email], known.get(email))
+                self._sort(chunk, row, known.get(email))
         return chunk
 
-    def _sort(self, chunk: _Chunk, row: Row, hashed: str, known: Known | None) -> None:
+    def _sort(self, chunk: _Chunk, row: Row, known: Known | None) -> None:
         """Find the row its place in the chunk."""
         before = (known.status, known.left_at is not None) if known and known.status else None
-        after = decide(before, row.wish, self.order.confirmed)
-        missing = _missing(known, row) if known else {}
+        kept = row.more.kept if row.more else None
+        # What another list agreed to says nothing here, and nobody is confirmed without a word of the administrator's.
+        if kept and (before or not self.order.confirmed or not kept.speaks_of(self.order.list_id)):
+            kept = None
+        after = Status(kept.status) if kept else decide(before, row.wish, self.order.confirmed)
         if known is None:
             assert after is not None  # nobody leads to no change who was not there before
-            chunk.fresh.append((row, hashed, after))
+            chunk.fresh.append(Placed(row, 0, after, kept))
         elif after is not None:
-            (chunk.moving if known.status else chunk.joining).append((row, known.id, after))
-        if known and missing:
-            chunk.filling.append((known.id, missing))
+            (chunk.moving if known.status else chunk.joining).append(Placed(row, known.id, after, kept))
+        told = self._told(chunk, row, known)
         is_new = known is None or (known.status is None and after is not None)
-        chunk.words["new" if is_new else "updated" if after is not None or missing else "unchanged"] += 1
+        chunk.words["new" if is_new else "updated" if after is not None or told else "unchanged"] += 1
         stands = after or (known.status if known else None)
-        chunk.left += stands in (Status.UNSUBSCRIBED, Status.DECLINED)
+        chunk.left += stands in _AWAY
         if stands == Status.CONFIRMED:
             chunk.mailable.append(row.email)
         elif after == Status.PENDING and row.wish is Wish.JOIN and not self.order.confirmed:
             chunk.ask.append((row.email, known.id if known else 0))
 
-    def _away(self, session: Session, hashes: Mapping[str, str]) -> set[str]:
+    def _told(self, chunk: _Chunk, row: Row, known: Known | None) -> bool:
+        """Note what else the row says; whether that changes anything of somebody whom we know."""
+        if row.more is None and not self.order.tags and known is None:
+            return False
+        missing = _missing(known, row) if known else {}
+        if known and missing:
+            chunk.filling.append((known.id, missing))
+        said = (*row.more.tags, *self.order.tags) if row.more else self.order.tags
+        tags = tuple(tag for tag in said if not known or tag not in known.tags)
+        if tags:
+            chunk.tagging.append((row.email, known.id if known else 0, tags))
+        if row.more and row.more.kept and row.more.kept.suppressions:
+            chunk.away.append((row.email, row.more.kept))
+        return bool(missing or tags)
+
+    def _away(self, session: Session, hashes: Mapping[str, str], domains: Iterable[str]) -> set[str]:
         row = table(Suppression)
         scopes = row.c.scope.in_([EVERYWHERE, CONFIRM_MAILS, self.order.list_id])
         if not session.execute(select(select(1).where(scopes).exists())).scalar():
             return set()
-        wanted = bulk.among(session, row.c.hash, [*hashes.values()])
+        wanted = bulk.among(session, row.c.hash, [*hashes.values(), *(f"@{domain}" for domain in domains)])
         return set(session.execute(select(row.c.hash).where(wanted, scopes)).scalars())
 
-    def _known(self, session: Session, people: Iterable[str]) -> dict[str, Known]:
+    def _known(self, session: Session, people: Mapping[str, Row]) -> dict[str, Known]:
         person, place = table(Subscriber), table(Subscription)
         here = (place.c.subscriber_id == person.c.id) & (place.c.list_id == self.order.list_id)
+        columns = person.c.email, person.c.id, person.c.name, person.c.language, place.c.status, place.c.left_at
         rows = session.execute(
-            select(person.c.email, person.c.id, person.c.name, person.c.language, place.c.status, place.c.left_at)
+            select(*columns, person.c.attributes)
             .select_from(person.outerjoin(place, here))
             .where(bulk.among(session, person.c.email, [*people]))
         )
-        return {row.email: Known(*row) for row in rows}
+        known = {row.email: Known(*row) for row in rows}
+        tagged = [known[row.email].id for row in people.values() if row.email in known and self._tags(row)]
+        if tagged:
+            tag = table(Tag)
+            put: dict[int, list[str]] = {}
+            for name, id_ in session.execute(
+                select(tag.c.name, tag.c.subscriber_id).where(tag.c.subscriber_id.in_(tagged))
+            ):
+                put.setdefault(id_, []).append(name)
+            known = {email: one._replace(tags=tuple(put.get(one.id, ()))) for email, one in known.items()}
+        return known
+
+    def _tags(self, row: Row) -> bool:
+        return bool(self.order.tags or (row.more and row.more.tags))
 
     def _store(self, session: Session, chunk: _Chunk) -> dict[str, int]:
         """Write it all; the ids of those who were not known."""
-        fresh = self._store_people(session, chunk.fresh)
-        joining = [*fresh, *chunk.joining]
-        self._store_places(session, joining)
-        place = table(Subscription)
-        for _, id_, status in chunk.moving:
-            mine = place.c.subscriber_id == id_, place.c.list_id == self.order.list_id
-            session.execute(update(place).where(*mine).values(status=status, **_dates(status, self.now)))
+        ids = self._stage(session, chunk) if chunk.fresh or chunk.joining else {}
+        self._move(session, chunk.moving)
         person = table(Subscriber)
         for id_, missing in chunk.filling:
             session.execute(update(person).where(person.c.id == id_).values(**missing))
-        self._store_proofs(session, [*joining, *chunk.moving])
-        return {row.email: id_ for row, id_, _ in fresh}
+        self._tag(session, chunk.tagging, ids)
+        for email, kept in chunk.away:
+            row = table(Suppression)
+            for scope, reason, at in kept.suppressions:
+                values = {"hash": chunk.hashes[email], "scope": scope, "reason": reason, "at": at or self.now}
+                session.execute(insert_or_ignore(session.get_bind().dialect.name, row).values(**values))
+        return ids
 
-    def _store_people(self, session: Session, fresh: list[tuple[Row, str, Status]]) -> list[tuple[Row, int, Status]]:
-        """The rows with the ids of their people, who are in the database now."""
-        people, size = table(Subscriber), HANDLE_BYTES
-        ids = bulk.next_ids(session, people, len(fresh))
+    def _stage(self, session: Session, chunk: _Chunk) -> dict[str, int]:
+        """Store those who were not known, and the places of all who had none; the ids of the former."""
+        fresh, joining = chunk.fresh, chunk.joining
+        numbers = bulk.next_ids(session, table(Subscriber), len(fresh)) if fresh else []
+        placed = [*fresh, *joining]
+        ids = [*numbers, *(one.id for one in joining)]
         # All handles of a chunk are cut from one string: asking the system for each would cost more than storing it.
-        handles = self.random_bytes(size * len(fresh))
-        now = bulk.stored(session, people.c.created_at, self.now)
-        nothing = bulk.stored(session, people.c.attributes, {})
-        values = [
-            (id_, row.email, hashed, row.domain, handles[at : at + size], row.name, row.language, nothing, now)
-            for (row, hashed, _), id_, at in zip(fresh, ids, range(0, size * len(fresh), size), strict=True)
-        ]
-        stored = bulk.insert_or_ignore(session, people, _PERSON, values)
-        if stored < len(fresh):
-            return self._met(session, fresh)
-        return [(row, id_, status) for (row, _, status), id_ in zip(fresh, ids, strict=True)]
-
-    def _met(self, session: Session, fresh: list[tuple[Row, str, Status]]) -> list[tuple[Row, int, Status]]:
-        """Those of `fresh` who are still on no list of ours: somebody else wrote to the same people meanwhile."""
-        known = self._known(session, [row.email for row, _, _ in fresh])
-        return [(row, known[row.email].id, status) for row, _, status in fresh if known[row.email].status is None]
-
-    def _store_places(self, session: Session, joining: list[tuple[Row, int, Status]]) -> None:
-        places = table(Subscription)
-        now = bulk.stored(session, places.c.created_at, self.now)
-        nothing = bulk.stored(session, places.c.choices, {})
-        confirmed, left = {Status.CONFIRMED: now}, {Status.UNSUBSCRIBED: now}
-        values = [
-            (id_, self.order.list_id, str(status), nothing, now, confirmed.get(status), left.get(status))
-            for _, id_, status in joining
-        ]
-        bulk.insert(session, places, _PLACE, values)
-
-    def _store_proofs(self, session: Session, changed: list[tuple[Row, int, Status]]) -> None:
-        proofs = table(Consent)
-        now = bulk.stored(session, proofs.c.at, self.now)
-        agreed = self.order.consent, text_hash(self.order.consent)
-        values = [
+        size = HANDLE_BYTES
+        handles = self.random_bytes(size * len(placed))
+        rows = [
             (
                 id_,
+                bool(one.id),
+                one.row.email,
+                chunk.hashes[one.row.email],
+                one.row.domain,
+                handles[at : at + size],
+                one.row.name,
+                one.row.language,
+                attributes.written(one.row.more.attributes) if one.row.more else "{}",
+                str(one.status),
+                one.row.typed if one.row.typed != one.row.email else None,
+            )
+            for one, id_, at in zip(placed, ids, range(0, size * len(placed), size), strict=True)
+        ]
+        kept = any(one.kept for one in placed)
+        if kept:
+            dated = self._instant_of(session)
+            rows = [(*row, *_restored(one.kept, dated)) for row, one in zip(rows, placed, strict=True)]
+        stage.fill(session, stage.KEPT if kept else stage.PLAIN, rows)
+        order = self.order
+        met = stage.store(session, stage.Common(order.list_id, self.now, order.consent), fresh=len(fresh))
+        found = {one.row.email: id_ for one, id_ in zip(placed, ids, strict=True)}
+        if met:
+            found |= {
+                email: one.id for email, one in self._known(session, {one.row.email: one.row for one in fresh}).items()
+            }
+        if kept:
+            self._prove(session, [(found[one.row.email], one.row, one.kept) for one in placed if one.kept])
+        return found
+
+    def _instant_of(self, session: Session) -> Callable[[datetime | None], Any]:
+        column = table(Subscriber).c.created_at
+        return lambda at: None if at is None else bulk.stored(session, column, at)
+
+    def _prove(self, session: Session, restored: Sequence[tuple[int, Row, Kept]]) -> None:
+        """The record of consent that an export brought along."""
+        dated = self._instant_of(session)
+        rows = [
+            (
+                id_,
+                proof["list_id"],
+                proof["action"],
+                proof["method"],
+                dated(proof["at"]),
+                proof["email_typed"] or row.email,
+                proof["text"],
+                text_hash(proof["text"]),
+                *(proof[name] for name in ("locale", "form_url", "ip", "message_id")),
+            )
+            for id_, row, kept in restored
+            for proof in kept.proofs
+        ]
+        bulk.insert(session, table(Consent), _PROOF, rows)
+
+    def _move(self, session: Session, moving: Sequence[Placed]) -> None:
+        place, proofs = table(Subscription), table(Consent)
+        if not moving:
+            return
+        for status in {one.status for one in moving}:
+            mine = place.c.subscriber_id == bindparam("person"), place.c.list_id == self.order.list_id
+            change = update(place).where(*mine).values(status=status, **_dates(status, self.now))
+            session.connection().execute(change, [{"person": one.id} for one in moving if one.status is status])
+        now = bulk.stored(session, proofs.c.at, self.now)
+        agreed = self.order.consent, text_hash(self.order.consent)
+        rows = [
+            (
+                one.id,
                 self.order.list_id,
-                "unsubscribed" if status is Status.UNSUBSCRIBED else "imported",
+                "unsubscribed" if one.status is Status.UNSUBSCRIBED else "imported",
                 "import",
                 now,
-                row.typed,
-                *(agreed if status is Status.CONFIRMED else ("", "")),
-                row.language or "",
+                one.row.typed,
+                *(agreed if one.status is Status.CONFIRMED else ("", "")),
+                one.row.language or "",
                 *("", "", ""),
             )
-            for row, id_, status in changed
+            for one in moving
         ]
-        bulk.insert(session, proofs, _PROOF, values)
+        bulk.insert(session, proofs, _PROOF, rows)
+
+    def _tag(
+        self, session: Session, tagging: Sequence[tuple[str, int, tuple[str, ...]]], ids: Mapping[str, int]
+    ) -> None:
+        rows = [
+            {"name": name, "subscriber_id": id_ or ids[email]} for email, id_, names in tagging for name in {*names}
+        ]
+        if rows:
+            session.execute(insert_or_ignore(session.get_bind().dialect.name, table(Tag)), rows)
 
     def _within_caps(self, session: Session, ask: list[str], known: Mapping[str, int]) -> list[str]:
         """Those of `ask` who may get one more confirm mail; people we never knew may."""
@@ -262,10 +356,26 @@ class Intake:
         return tuple(Send("confirm", found.id, found.subscriber_id, self.order.list_id) for found in made)
 
 
-def _missing(known: Known, row: Row) -> dict[str, str]:
+def _restored(kept: Kept | None, dated: Callable[[datetime | None], Any]) -> tuple[Any, ...]:
+    """The columns of `stage.KEPT` that PLAIN has not."""
+    if kept is None:
+        return (None,) * 7
+    dates = dated(kept.joined), dated(kept.confirmed_at), dated(kept.left_at), dated(kept.paused_until)
+    return dated(kept.known_since), attributes.written(kept.choices), *dates, True
+
+
+def _missing(known: Known, row: Row) -> dict[str, Any]:
     """What the row tells of somebody that was not known of them yet."""
-    told = {"name": row.name if not known.name else "", "language": row.language if not known.language else None}
-    return {column: value for column, value in told.items() if value}
+    told: dict[str, Any] = {}
+    if row.name and not known.name:
+        told["name"] = row.name
+    if row.language and not known.language:
+        told["language"] = row.language
+    if row.more and row.more.attributes.keys() - known.attributes.keys():
+        both = {**row.more.attributes, **known.attributes}
+        if len(attributes.written(both).encode()) <= attributes.LARGEST:
+            told["attributes"] = both
+    return told
 
 
 def _dates(status: Status, now: datetime) -> dict[str, datetime]:

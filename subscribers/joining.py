@@ -64,8 +64,8 @@ class SignUp:
 class Send:
     """A letter that the caller enqueues in the same transaction."""
 
-    kind: str  # "confirm"
-    confirmation_id: int
+    kind: str  # "confirm" | "welcome" | "goodbye"
+    confirmation_id: int  # of a goodbye: the number of the line in the record of consent
     subscriber_id: int
     list_id: str
     also: tuple[str, ...] = ()  # the other lists that the same button confirms
@@ -98,7 +98,7 @@ def join(
     """
     address = normalise(sign_up.email)
     list_ids = open_lists(session, sign_up.list_ids, private=private)
-    away = suppressed_scopes(session, hash_address(key, address.normalised))
+    away = suppressed_scopes(session, hash_address(key, address.normalised), address.domain)
     if away & {EVERYWHERE, CONFIRM_MAILS}:
         return Joined()
     wanted = [list_id for list_id in list_ids if list_id not in away]
@@ -137,7 +137,7 @@ def admit(
         raise NoConsent("expected --consent with a word on where the consent came from")
     address = normalise(sign_up.email)
     list_ids = open_lists(session, sign_up.list_ids, private=True)
-    away = suppressed_scopes(session, hash_address(key, address.normalised))
+    away = suppressed_scopes(session, hash_address(key, address.normalised), address.domain)
     if away & {EVERYWHERE, CONFIRM_MAILS}:
         return dict.fromkeys(list_ids, "suppressed")
     person = find_or_make(session, address, key=key, now=now, random_bytes=random_bytes)

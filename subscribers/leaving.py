@@ -11,10 +11,11 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from subscribers.addresses import hash_address
-from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
+from subscribers.audience import EVERYWHERE
 from subscribers.columns import table
 from subscribers.models import Status, Subscriber, Subscription, Suppression
 from subscribers.rows import Proof, changed, insert_missing, move, record
+from subscribers.suppressing import suppress_all
 
 _ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
 
@@ -68,20 +69,8 @@ def suppress(
 
     The subscriptions concerned end. `scope` is EVERYWHERE, a list's id or CONFIRM_MAILS (which ends none).
     """
-    if not keep_away(session, hash_address(key, normalised), scope, reason, now):
-        return False
-    person = session.execute(select(col(Subscriber.id)).where(col(Subscriber.email) == normalised)).scalar_one_or_none()
-    if person is None:
-        return True
-    if scope != CONFIRM_MAILS:
-        concerned = select(col(Subscription.list_id)).where(col(Subscription.subscriber_id) == person)
-        if scope != EVERYWHERE:
-            concerned = concerned.where(col(Subscription.list_id) == scope)
-        for list_id in session.execute(concerned).scalars().all():
-            _end(session, person, list_id, now)
-    on_list = None if scope in (EVERYWHERE, CONFIRM_MAILS) else scope
-    record(session, Proof(person, on_list, "suppressed", method, now, normalised, text=reason))
-    return True
+    hashed = hash_address(key, normalised)
+    return suppress_all(session, [hashed], reason=reason, now=now, scope=scope, method=method) == 1
 
 
 def keep_away(session: Session, email_hash: str, scope: str, reason: str, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlmodel import Session
 
-from subscribers.addresses import hash_address, normalise
+from subscribers.addresses import Address, hash_address, normalise
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
 from subscribers.errors import BadAddress
@@ -65,17 +65,17 @@ class Holder:
 def ask_link(session: Session, typed: str, *, key: bytes, now: datetime) -> Letter | None:
     """The letter with a fresh link that somebody asks for by an address; None, in silence, for who is not known here,
     is suppressed, once said "I did not ask", or had enough of them. BadAddress for text that is no address."""
-    address = normalise(typed).normalised
-    if suppressed_scopes(session, hash_address(key, address)) & {EVERYWHERE, CONFIRM_MAILS}:
+    address = normalise(typed)
+    if _away(session, address, key) & {EVERYWHERE, CONFIRM_MAILS}:
         return None
-    found = _locked(session, _person.c.email == address)
+    found = _locked(session, _person.c.email == address.normalised)
     return _ask(session, found, "link", FRESH, now) if found else None
 
 
 def ask_link_by_handle(session: Session, handle: bytes, now: datetime) -> Letter | None:
     """The same, asked for on the page that a newsletter leads to: who has it need not be asked whether they asked."""
     found = _locked(session, _person.c.handle == handle)
-    if found is None or EVERYWHERE in suppressed_scopes(session, found.email_hash):
+    if found is None or EVERYWHERE in suppressed_scopes(session, found.email_hash, found.domain):
         return None
     return _ask(session, found, "link", FRESH, now)
 
@@ -114,7 +114,7 @@ def ask_move(session: Session, holder: Holder, typed: str, *, key: bytes, now: d
     new = normalise(typed)
     if new.normalised == holder.email:
         raise BadAddress("same", "this is the address that we write to already")
-    if suppressed_scopes(session, hash_address(key, new.normalised)) & {EVERYWHERE, CONFIRM_MAILS}:
+    if _away(session, new, key) & {EVERYWHERE, CONFIRM_MAILS}:
         return None
     # The caps are the new address's: whoever moves may mistype, but nobody is to get mail over and over for it.
     if not _within_caps(session, now, _link.c.email == new.normalised):
@@ -135,7 +135,7 @@ def move(
     since. `message_id` is the letter's, for the proof.
     """
     new = normalise(holder.new_email)
-    away = suppressed_scopes(session, hash_address(key, new.normalised))
+    away = _away(session, new, key)
     taken = session.execute(select(_person.c.id).where(_person.c.email == new.normalised)).first()
     if taken or EVERYWHERE in away or not spend(session, holder, now):
         return None
@@ -153,8 +153,14 @@ def move(
     return Letter("moved", holder.link_id, holder.subscriber_id, holder.language, address=holder.email)
 
 
+def _away(session: Session, address: Address, key: bytes) -> set[str]:
+    return suppressed_scopes(session, hash_address(key, address.normalised), address.domain)
+
+
 def _locked(session: Session, which: Any) -> Row[Any] | None:
-    rows = select(_person.c.id, _person.c.email_hash, _person.c.language).where(which, _person.c.erasing_at.is_(None))
+    rows = select(_person.c.id, _person.c.email_hash, _person.c.domain, _person.c.language).where(
+        which, _person.c.erasing_at.is_(None)
+    )
     return session.execute(rows.with_for_update()).one_or_none()
 
 

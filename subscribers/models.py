@@ -32,6 +32,8 @@ class MailingList(SQLModel, table=True):
     public: bool = True
     sender: str | None = None  # [[lists]] from: a mailbox that replaces [mail] from
     reply_to: str | None = None
+    welcome: bool = False  # a letter to whoever has confirmed
+    goodbye: bool = False  # a letter to whoever has left by the page
     active: bool = True
     declared_line: int | None = None  # line of config.toml; None for a row added by command
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -54,6 +56,15 @@ class Subscriber(SQLModel, table=True):
     attributes: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = Field(sa_type=UtcDateTime)
     erasing_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # consent rows may go only while this is set
+
+
+class Tag(SQLModel, table=True):
+    """A word that staff or an import put on a person; kept apart from the attributes so that both databases find it."""
+
+    __tablename__: ClassVar[str] = "tag"
+
+    name: str = Field(primary_key=True, max_length=100)  # as subscribers.attributes.tags has it
+    subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id", ondelete="CASCADE", index=True)
 
 
 class Subscription(SQLModel, table=True):
@@ -147,11 +158,11 @@ class Consent(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address that must never be mailed, kept as a keyed hash; scope is a list, or '' for all."""
+    """An address, or all of a domain, that must never be mailed; scope is a list, or '' for all."""
 
     __tablename__: ClassVar[str] = "suppression"
 
-    hash: str = Field(primary_key=True, max_length=64)
+    hash: str = Field(primary_key=True, max_length=254)  # keyed hash of the address; of a domain "@" and its A-label
     scope: str = Field(primary_key=True, default="", max_length=64)
     reason: str = ""
     at: datetime = Field(sa_type=UtcDateTime)

@@ -171,8 +171,8 @@ def _join(
 
 
 def _confirmed(session: Session, reader: Reader, wanted: Sequence[str], by: By, now: datetime) -> list[str]:
-    hashed = session.execute(select(_person.c.email_hash).where(_person.c.id == reader.id)).scalar_one()
-    away = suppressed_scopes(session, hashed) - {CONFIRM_MAILS}
+    mine = select(_person.c.email_hash, _person.c.domain).where(_person.c.id == reader.id)
+    away = suppressed_scopes(session, *session.execute(mine).one()) - {CONFIRM_MAILS}
     joined = []
     for list_id in wanted:
         if away & {EVERYWHERE, list_id}:

@@ -1,35 +1,39 @@
-"""Lists of people as other programs write them: CSV of any usual delimiter and encoding, read row by row.
+"""Lists of people as other programs write them: who is in each row, and what it says about them.
 
-Nothing here knows the database. What a cell means is guessed from the name of its column and shown to the caller;
-where a status is told, a row is taken for somebody to mail only if it says so in a word that we know.
+Nothing here knows the database. What a cell means is guessed from the name of its column and shown to the caller, who
+may say otherwise.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import BinaryIO, NamedTuple
+from itertools import islice
+from typing import Any, BinaryIO, NamedTuple
 
+from subscribers import attributes, files, keeping, meanings
 from subscribers.addresses import identity, tidy_name
-from subscribers.errors import BadAddress, BadFile
+from subscribers.errors import BadAddress, BadAttributes, BadFile
+from subscribers.formulas import unguard
+from subscribers.keeping import Kept
+from subscribers.meanings import Wish
 
-DELIMITERS = (",", ";", "\t", "|")
-_SAMPLE = 65_536  # bytes
 _SAMPLE_ROWS = 50
+_NAMED = re.compile(r'\s*"?(?P<name>[^"<>@]*?)"?\s*<(?P<address>[^<>\s]+@[^<>\s]+)>\s*')  # Ann Lee <ann@example.org>
+
+Cells = Sequence[str]
 
 
-class Wish(StrEnum):
-    """What a row says about its person."""
+class More(NamedTuple):
+    """What few rows say."""
 
-    JOIN = "join"  # nothing against mailing them
-    WAIT = "wait"  # not confirmed there either, or a status that we don't know: kept, not mailed
-    LEFT = "left"  # unsubscribed, bounced, complained, switched off: never mailed
+    attributes: Mapping[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    kept: Kept | None = None  # of our own exports: what was known of the person on the list
 
 
 class Row(NamedTuple):
@@ -42,6 +46,7 @@ class Row(NamedTuple):
     name: str
     language: str | None
     wish: Wish
+    more: More | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,225 +55,248 @@ class BadRow:
 
     line: int
     reason: str
+    cells: Cells = ()  # as they were read
+    file: str = ""  # in a ZIP
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the caller knows better than a guess; `columns` maps the name of a column to its meaning, or skip."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sheet:
     """How a file is to be read; `columns` says which column is taken for what."""
 
+    kind: str  # csv or jsonl
     encoding: str
     delimiter: str
     header: tuple[str, ...]  # as written; empty if the file has none
     columns: Mapping[str, str]  # meaning -> name of the column (its number, from 1, without a header)
     places: Mapping[str, tuple[int, ...]]  # meaning -> indices
+    ignored: tuple[str, ...]  # columns that are not taken
+    program: str  # whose export it is, "" if we don't know it
     skip: int  # rows before the first person
+    wish: Wish = Wish.JOIN  # what the file's name says about everybody in it
 
 
-_EMAIL = """email;email address;e mail;e mail address;emailaddress;mail;mail address;subscriber email;user email;
-email adresse;e mail adresse;mailadresse;adresse e mail;courriel;correo;correo electronico;e mail 1 value;address"""
-_FIRST = "first name;firstname;fname;given name;forename;vorname;prenom;prénom;nombre"
-_LAST = "last name;lastname;lname;surname;family name;nachname;nom;apellido;apellidos"
-_NAME = "name;full name;fullname;display name;subscriber name;real name"
-_LANGUAGE = "language;lang;locale;sprache;langue"
-_STATUS = """status;state;subscription status;subscriber status;member status;email status;email permission status;
-marketing status;subscription state"""
-_LEFT = """unsub time;unsubscribed;unsubscribed at;unsubscribed on;unsubscribe date;unsubscribed date;unsubscribe time;
-date unsubscribed;is unsubscribed;opted out;opt out;optout;opt out time;opted out at;email disabled;disabled;
-bounced;bounced at;hard bounced;complained;complained at;clean time;cleaned;cleaned at;deleted;deleted at;
-suppressed;suppressed at;blocked;blocklisted;blacklisted;banned;do not contact;do not email;left;left at"""
-_STAY = """subscribed;is subscribed;subscribed to emails;opted in;opt in;optin;email opt in;enabled;active;is active;
-mailable;accepts marketing;accepts email marketing"""
-_SINCE = "confirmed;is confirmed;verified;email verified"
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(";")]
-
-
-_MEANINGS = {
-    name: meaning
-    for meaning, names in {
-        "first": _FIRST,
-        "last": _LAST,
-        "name": _NAME,
-        "language": _LANGUAGE,
-        "status": _STATUS,
-        "left": _LEFT,
-        "stay": _STAY,
-        "confirmed": _SINCE,
-    }.items()
-    for name in _parts(names)
-}
-_EMAILS = _parts(_EMAIL)  # in this order: "address" may be a street
-
-_NO = frozenset({"", "0", "false", "no", "n", "f", "off", "null", "none", "nil", "-", "nan"})
-_JOIN_WORDS = frozenset(
-    _parts(
-        """1;active;subscribed;confirmed;enabled;on;true;yes;y;opted-in;opt-in;optin;opted_in;express;implied;member;
-        free;paid;premium;comp;gift;trial;regular;verified;ok"""
-    )
-)
-_LEFT_WORDS = frozenset(
-    _parts(
-        """0;false;no;n;off;inactive;unsubscribed;unsubscribe;unreachable;bounced;bounce;hard_bounce;hard-bounced;
-        hard bounced;cleaned;complained;complaint;spam;disabled;blocked;blocklisted;blacklisted;suppressed;deleted;
-        removed;left;declined;expired;cancelled;canceled;opted-out;opt-out;optout;opted_out;opted out;archived;banned;
-        undeliverable;invalid;rejected;quarantined;temporary_hold;not_set;non-subscribed;nonsubscribed;transactional;
-        dormant;paused"""
-    )
-)
-
-
-def look(file: BinaryIO) -> Sheet:
+def look(file: BinaryIO, reading: Reading = Reading(), name: str = "") -> Sheet:
     """Find out how `file` (seekable) is written and which column is what; BadFile if no column holds addresses."""
-    encoding = _encoding(file)
-    sample = _sample(file, encoding)
-    first, _, rest = sample.partition("\n")
-    said = re.fullmatch(r"sep=(.)\r?", first)  # Excel's own hint
-    delimiter = said[1] if said else _delimiter(sample)
-    rows = [row for row in csv.reader(io.StringIO(rest if said else sample, newline=""), delimiter=delimiter) if row]
-    rows = rows[:_SAMPLE_ROWS]
+    how = files.written(file, encoding=reading.encoding, delimiter=reading.delimiter)
+    delimiter, rows, skip = _first_rows(file, how)
     if not rows:
         raise BadFile("the file is empty")
-    skip = 1 if said else 0
-    names = [_plain(cell) for cell in rows[0]]
-    places: dict[str, tuple[int, ...]] = {}
-    email = next((names.index(name) for name in _EMAILS if name in names), None)
-    header = email is not None or not any("@" in cell for cell in rows[0])
+    names = [meanings.plain(cell) for cell in rows[0]]
+    mapped = _mapped(rows[0], reading.columns)
+    email = next((index for index, meaning in mapped.items() if meaning == "email"), None)
+    email = next((names.index(one) for one in meanings.EMAILS if one in names), None) if email is None else email
+    header = email is not None or how.kind == "jsonl" or not any("@" in cell for cell in rows[0])
     if email is None:
         email = _column_of_addresses(rows)
     if email is None:
         raise BadFile(f"no column holds addresses: expected one named email, got {', '.join(rows[0])[:200] or 'none'}")
-    places["email"] = (email,)
-    if header:
-        skip += 1
-        for index, name in enumerate(names):
-            if index != email and (meaning := _MEANINGS.get(name)):
-                places[meaning] = (*places.get(meaning, ()), index)
+    program = meanings.program(rows[0]) if header else ""
+    places, ignored = _places(rows[0], mapped, email, program) if header else ({"email": (email,)}, ())
     shown = {
         meaning: ", ".join(rows[0][index].strip() if header else str(index + 1) for index in indices)
         for meaning, indices in places.items()
     }
-    return Sheet(encoding, delimiter, tuple(rows[0]) if header else (), shown, places, skip)
+    return Sheet(
+        kind=how.kind,
+        encoding=how.encoding,
+        delimiter=delimiter,
+        header=tuple(rows[0]) if header else (),
+        columns=shown,
+        places=places,
+        ignored=ignored,
+        program=program,
+        skip=skip + header,
+        wish=meanings.wish_of_file(name),
+    )
+
+
+def _first_rows(file: BinaryIO, how: files.Written) -> tuple[str, list[list[str]], int]:
+    """The delimiter, the header and the rows after it, and how many rows stand before."""
+    if how.kind == "jsonl":
+        objects = [
+            one for _, one in islice(files.objects_of(file, how.encoding), _SAMPLE_ROWS) if not isinstance(one, str)
+        ]
+        header = list(dict.fromkeys(name for one in objects for name in one))
+        return "", [header, *(files.as_cells(one, header) for one in objects)] if header else [], 0
+    sample = files.sample_of(file, how.encoding)
+    first, _, rest = sample.partition("\n")
+    said = re.fullmatch(r"sep=(.)\r?", first)  # Excel's own hint
+    delimiter = said[1] if said else how.delimiter
+    try:
+        rows = [
+            row for row in csv.reader(io.StringIO(rest if said else sample, newline=""), delimiter=delimiter) if row
+        ]
+    except csv.Error as error:
+        raise BadFile(f"can't be read as CSV: {error}") from error
+    return delimiter, rows[:_SAMPLE_ROWS], 1 if said else 0
+
+
+def _mapped(header: Cells, columns: Mapping[str, str]) -> dict[int, str]:
+    """The columns that the caller names, by their names as written, as compared, or by number from 1."""
+    found = {}
+    plain = [meanings.plain(cell) for cell in header]
+    for column, meaning in columns.items():
+        if column in header:
+            found[list(header).index(column)] = meaning
+        elif meanings.plain(column) in plain:
+            found[plain.index(meanings.plain(column))] = meaning
+        elif column.isdecimal() and 0 < int(column) <= len(header):
+            found[int(column) - 1] = meaning
+        else:
+            raise BadFile(f"there is no column {column!r}: expected one of {', '.join(header)[:300]}")
+    return found
+
+
+def _places(
+    header: Cells, mapped: Mapping[int, str], email: int, program: str
+) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """Which columns mean what, and which are not taken."""
+    places: dict[str, tuple[int, ...]] = {"email": (email,)}
+    ignored = []
+    for index, cell in enumerate(header):
+        if index == email:
+            continue
+        meaning = mapped.get(index) or _meaning(cell, program)
+        if meaning == "skip":
+            ignored.append(cell.strip())
+        else:
+            places[meaning] = (*places.get(meaning, ()), index)
+    return places, tuple(ignored)
+
+
+def _meaning(column: str, program: str) -> str:
+    name = meanings.plain(column)
+    if program == "digest" and name in keeping.COLUMNS:
+        return keeping.COLUMNS[name]
+    if known := meanings.MEANINGS.get(name):
+        return known
+    key = attributes.key(column)
+    return f"attributes.{key}" if key and meanings.is_kept(column) else "skip"
 
 
 def read(file: BinaryIO, sheet: Sheet) -> Iterator[Row | BadRow]:
     """The people of the file, in its order, blank rows left out; BadFile where it can't be read on."""
     take = _taker(sheet)
-    for line, cells in cells_of(file, sheet.encoding, sheet.delimiter, sheet.skip):
+    if sheet.kind == "jsonl":
+        for line, value in files.objects_of(file, sheet.encoding):
+            yield BadRow(line, value) if isinstance(value, str) else take(line, files.as_cells(value, sheet.header))
+        return
+    for line, cells in files.cells_of(file, sheet.encoding, sheet.delimiter, sheet.skip):
         yield take(line, cells)
 
 
-def cells_of(file: BinaryIO, encoding: str, delimiter: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file as they are, each with the line it begins on; BadFile where a row can't be read."""
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding=encoding, newline="")
-    try:
-        reader = csv.reader(text, delimiter=delimiter)
-        begins = 1
-        for number, cells in enumerate(reader):
-            if number >= skip and any(cells):
-                yield begins, cells
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise BadFile(f"line {begins}: {error}; perhaps a quote that does not end") from error
-    except UnicodeError as error:
-        raise BadFile(f"line {begins}: not {encoding}") from error
-    finally:
-        text.detach()
-
-
-def guard(cell: str) -> str:
-    """The cell with an apostrophe wherever a spreadsheet, whatever its delimiter, would begin a formula (S-C6)."""
-    return _FORMULA.sub("'", cell)
-
-
-def unguard(cell: str) -> str:
-    """What `guard` was given."""
-    return _GUARDED.sub("", cell) if "'" in cell else cell
-
-
-_BEGINS = r"""(?<![^,;\t|"\r\n])"""
-_SIGNS = r"'*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]"
-_FORMULA = re.compile(f"{_BEGINS}(?={_SIGNS})")
-_GUARDED = re.compile(f"{_BEGINS}'(?={_SIGNS})")
-
-
-def _taker(sheet: Sheet) -> Callable[[int, list[str]], Row | BadRow]:
+def _taker(sheet: Sheet) -> Callable[[int, Cells], Row | BadRow]:
     email_at = sheet.places["email"][0]
-    name_of, language_of, wish_of = _namer(sheet), _linguist(sheet), _wisher(sheet)
+    name_of, language_of, wish_of, more_of = _namer(sheet), _linguist(sheet), _wisher(sheet), _keeper(sheet)
+    plainly = sheet.kind == "jsonl"
+    named = not sheet.header
 
-    def take(line: int, cells: list[str]) -> Row | BadRow:
-        typed = unguard(cells[email_at]).strip() if email_at < len(cells) else ""
+    def take(line: int, cells: Cells) -> Row | BadRow:
+        typed = cells[email_at] if email_at < len(cells) else ""
+        name = ""
+        if "'" in typed and not plainly:
+            typed = unguard(typed)
+        if named and ">" in typed and (found := _NAMED.fullmatch(typed)):
+            typed, name = found["address"], tidy_name(found["name"])
         try:
             email, domain = identity(typed)
         except BadAddress as error:
-            return BadRow(line, str(error))
-        return Row(line, email, domain, typed, name_of(cells), language_of(cells), wish_of(cells))
+            return BadRow(line, str(error), cells)
+        wish = wish_of(cells)
+        try:
+            more = more_of(cells)
+        except BadAttributes as error:
+            if wish is not Wish.LEFT:  # that somebody left is never lost
+                return BadRow(line, str(error), cells)
+            more = None
+        return Row(line, email, domain, typed.strip(), name_of(cells) or name, language_of(cells), wish, more)
 
     return take
 
 
-def _namer(sheet: Sheet) -> Callable[[list[str]], str]:
+def _namer(sheet: Sheet) -> Callable[[Cells], str]:
     first, whole, last = (_cell(sheet, meaning) for meaning in ("first", "name", "last"))
 
-    def name_of(cells: list[str]) -> str:
+    def name_of(cells: Cells) -> str:
         parts = first(cells) or whole(cells), last(cells)
         return tidy_name(whole(cells) if not parts[1] else " ".join(parts)) or tidy_name(parts[0])
 
-    return name_of if {"first", "name", "last"} & sheet.places.keys() else lambda cells: ""
+    told = {"first", "name", "last"} & sheet.places.keys()
+    if told == {"name"}:
+        return lambda cells: tidy_name(whole(cells))
+    return name_of if told else lambda cells: ""
 
 
-def _linguist(sheet: Sheet) -> Callable[[list[str]], str | None]:
+def _linguist(sheet: Sheet) -> Callable[[Cells], str | None]:
     language = _cell(sheet, "language")
     known = lru_cache(maxsize=1_000)(_language)
     return (lambda cells: known(language(cells))) if "language" in sheet.places else lambda cells: None
 
 
-def _cell(sheet: Sheet, meaning: str) -> Callable[[list[str]], str]:
+def _cell(sheet: Sheet, meaning: str) -> Callable[[Cells], str]:
     """The first of the columns with this meaning that says anything."""
     places = sheet.places.get(meaning, ())
+    guarded = sheet.kind == "csv"
 
-    def cell(cells: list[str]) -> str:
+    def cell(cells: Cells) -> str:
         for index in places:
-            if index < len(cells) and cells[index].strip():
-                return unguard(cells[index]).strip()
+            if index < len(cells) and (said := cells[index].strip()):
+                return unguard(cells[index]).strip() if guarded and "'" in said else said
         return ""
 
     return cell
 
 
-def _wisher(sheet: Sheet) -> Callable[[list[str]], Wish]:
+def _wisher(sheet: Sheet) -> Callable[[Cells], Wish]:
     told = {meaning: sheet.places.get(meaning, ()) for meaning in ("status", "left", "stay", "confirmed")}
     columns = sorted({index for indices in told.values() for index in indices})
+    of_file = sheet.wish
     if not columns:
-        return lambda cells: Wish.JOIN
+        return lambda cells: of_file
     widest = columns[-1] + 1
 
     # Millions of rows say the same few things in these columns, but for the times at which people left.
     @lru_cache(maxsize=4_096)
     def wish(*said: str) -> Wish:
         cells = dict(zip(columns, (one.strip().casefold() for one in said), strict=True))
-        return _wish({meaning: [cells[index] for index in indices] for meaning, indices in told.items()})
+        found = meanings.wish({meaning: [cells[index] for index in indices] for meaning, indices in told.items()})
+        return meanings.stricter(found, of_file)
 
-    def wish_of(cells: list[str]) -> Wish:
+    def wish_of(cells: Cells) -> Wish:
         padded = cells if len(cells) >= widest else [*cells, *[""] * (widest - len(cells))]
         return wish(*(padded[index] for index in columns))
 
     return wish_of
 
 
-def _wish(said: Mapping[str, list[str]]) -> Wish:
-    status = {value for value in said["status"] if value}
-    if (
-        any(value not in _NO for value in said["left"])
-        or any(value and value in _NO for value in said["stay"])
-        or status & _LEFT_WORDS
-    ):
-        return Wish.LEFT
-    if status - _JOIN_WORDS or any(value and value in _NO for value in said["confirmed"]):
-        return Wish.WAIT
-    return Wish.JOIN
+def _keeper(sheet: Sheet) -> Callable[[Cells], More | None]:
+    """What a row tells besides who it is: attributes, tags, and of our own exports all that was known."""
+    names = [meaning for meaning in sheet.places if meaning.startswith("attributes.")]
+    single = {name.removeprefix("attributes."): _cell(sheet, name) for name in names}
+    whole, tags = _cell(sheet, "attributes"), _cell(sheet, "tags")
+    kept_of = keeping.reader({name: _cell(sheet, name) for name in keeping.COLUMNS.values()})
+    own = sheet.program == "digest"
+    if not own and not single and not {"attributes", "tags"} & sheet.places.keys():
+        return lambda cells: None
+
+    def more_of(cells: Cells) -> More | None:
+        said = {name: value for name, cell in single.items() if (value := cell(cells))}
+        if object_ := whole(cells):
+            said = attributes.read(object_) | said
+        kept = kept_of(cells) if own else None
+        told = attributes.tags_of(cell) if (cell := tags(cells)) else ()
+        return More(attributes.checked(said) if said else {}, told, kept) if said or told or kept else None
+
+    return more_of
 
 
 def _language(text: str) -> str | None:
@@ -277,11 +305,7 @@ def _language(text: str) -> str | None:
     return tag if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", tag) else None
 
 
-def _plain(name: str) -> str:
-    return " ".join(re.sub(r"[\W_]+", " ", name.casefold()).split())
-
-
-def _column_of_addresses(rows: list[list[str]]) -> int | None:
+def _column_of_addresses(rows: Sequence[Cells]) -> int | None:
     counts: dict[int, int] = {}
     for row in rows:
         for index, cell in enumerate(row):
@@ -292,56 +316,9 @@ def _column_of_addresses(rows: list[list[str]]) -> int | None:
 
 
 def _is_address(cell: str) -> bool:
+    found = _NAMED.fullmatch(cell) if ">" in cell else None
     try:
-        identity(unguard(cell).strip())
+        identity(found["address"] if found else unguard(cell).strip())
     except BadAddress:
         return False
     return True
-
-
-def _delimiter(sample: str) -> str:
-    def fits(delimiter: str) -> tuple[float, int]:
-        rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row][:_SAMPLE_ROWS]
-        width = len(rows[0]) if rows else 0
-        if width < 2:
-            return 0.0, 0
-        return sum(len(row) == width for row in rows) / len(rows), width
-
-    return max(DELIMITERS, key=fits)
-
-
-def _encoding(file: BinaryIO) -> str:
-    file.seek(0)
-    head = file.read(_SAMPLE)
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if head[1::2].count(0) * 4 > len(head):
-        return "utf-16-le"
-    if head[0::2].count(0) * 4 > len(head):
-        return "utf-16-be"
-    # Read to its end: one wrong byte in the last row decides, and it costs 50 ms a million rows.
-    for encoding in ("utf-8", "cp1252"):
-        if _decodes(file, encoding):
-            return encoding
-    return "latin-1"
-
-
-def _decodes(file: BinaryIO, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    file.seek(0)
-    try:
-        while block := file.read(1 << 20):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _sample(file: BinaryIO, encoding: str) -> str:
-    file.seek(0)
-    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(file.read(_SAMPLE))
-    cut = text.rfind("\n")
-    return text[: cut + 1] if len(text) > _SAMPLE // 4 and cut > 0 else text

@@ -19,14 +19,18 @@ KEY = b"k" * 32
 WORD = "q7w8e9"
 LINKS = Links("http://127.0.0.1:8080", KeyRing("a secret of tests"))
 
+_NEXT = "\u034f\u00a0" * 20
 HTML = (
-    '<!doctype html><html lang="en"><body><h1>The week</h1><p>Dear {name},</p>'
+    '<!doctype html><html lang="en" dir="ltr"><head><title>The week in caf\u00e9s</title>'
+    '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"></head>'
+    '<body><div style="display:none">One article, a few letters and what becomes of them in between.'
+    f'{_NEXT}</div><div lang="en" dir="ltr"><h1>The week</h1><p>Dear {{name}},</p>'
     '<p><a href="https://example.org/one">First article</a> &mdash; caf\u00e9, \u6f22\u5b57.</p>'
-    '<p><a href="{unsubscribe}">Unsubscribe</a></p></body></html>\n'
+    '<p><a href="{unsubscribe}" style="display:inline-block;padding:14px 0">Unsubscribe</a></p></div></body></html>\n'
 )
 TEXT = (
-    "The week\n\nDear {name},\n\nFirst article \u2014 caf\u00e9, \u6f22\u5b57.\nhttps://example.org/one\n\n"
-    + "A sentence that is here to be read by those who read text. " * 4
+    "The week\n========\n\nDear {name},\n\nFirst article \u2014 caf\u00e9, \u6f22\u5b57.\nhttps://example.org/one\n\n"
+    + "A sentence that is here to be read by those who read text.\n" * 4
     + "\n\nUnsubscribe: {unsubscribe}\n"
 )
 

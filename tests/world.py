@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from digest import db
-from digest.compose import freezing, issues, run
+from digest.compose import freezing, issues, printing, run
 from digest.compose.content import IssueContent, articles
 from digest.compose.rendering import Rendered
 from digest.config.stored import edition_to_json
@@ -111,9 +111,9 @@ class World:
         with db.writing(self.engine) as session:
             return issues.move(session, self._id(issue), to, self.now)
 
-    def freeze(self, issue: Issue, render: Callable[[IssueContent], freezing.Rendered] | None = None) -> Issue:
+    def freeze(self, issue: Issue, render: Callable[[IssueContent], printing.Rendered] | None = None) -> Issue:
         """Freeze the approved issue."""
-        press = freezing.Press(render or plain, "k3v9", {"From": "The Review <letters@review.example>"})
+        press = printing.Press(render or plain, "k3v9", {"From": "The Review <letters@review.example>"})
         with db.writing(self.engine) as session:
             return freezing.freeze(session, self.config, LINKS, self._id(issue), press, self.now)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +97,20 @@ def email(
         typer.echo(json.dumps(told, ensure_ascii=False))
     if failed:
         raise typer.Exit(1)
+
+
+@app.command("address")
+def address() -> None:
+    """Say of each line of stdin whether it is an address that is mailed to, and print one JSON line for each.
+
+    \b
+    Example:
+      digest inspect address < addresses.txt
+    """
+    from subscribers.addresses import inspect_address
+
+    for line in sys.stdin.buffer:
+        typer.echo(json.dumps(inspect_address(line.decode("utf-8", "replace").rstrip("\r\n")), ensure_ascii=False))
 
 
 @app.command("stories")

@@ -16,7 +16,7 @@ _Id = Annotated[str, typer.Argument(metavar="ID", help="The list's id.")]
 
 def plain(row: Any, members: dict[str, int]) -> dict[str, Any]:
     """A list as --json shows it."""
-    keys = ("id", "title", "description", "public", "active", "declared_line")
+    keys = ("id", "title", "description", "public", "welcome", "goodbye", "active", "declared_line")
     values = {key: getattr(row, key) for key in keys}
     return values | {"from": row.sender, "reply_to": row.reply_to, "members": members}
 
@@ -30,6 +30,8 @@ def add(
     private: Annotated[bool, typer.Option("--private", help="Not on the sign-up page.")] = False,
     sender: Annotated[str | None, typer.Option("--from", help="A mailbox instead of [mail] from.")] = None,
     reply_to: Annotated[str | None, typer.Option(help="A mailbox instead of [mail] reply_to.")] = None,
+    welcome: Annotated[bool, typer.Option("--welcome", help="A letter to whoever has confirmed.")] = False,
+    goodbye: Annotated[bool, typer.Option("--goodbye", help="A letter to whoever has left by the page.")] = False,
 ) -> None:
     """Add a list.
 
@@ -42,8 +44,9 @@ def add(
 
     here = frame.of(ctx)
     given = {"id": name, "title": title, "description": description, "public": not private}
+    letters = {"welcome": welcome, "goodbye": goodbye}
     with here.app() as app, db.writing(app.engine) as session:
-        row = byhand.add_list(session, app.clock(), **given, from_=sender, reply_to=reply_to)
+        row = byhand.add_list(session, app.clock(), **given, from_=sender, reply_to=reply_to, **letters)
         session.flush()
         data = plain(row, {})
     here.out({"list": data}, f'Added the list "{name}".')

@@ -30,12 +30,16 @@ def preview(
     ctx: typer.Context,
     issue: _IssueId = None,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("preview"),
+    reader: Annotated[str | None, typer.Option("--as", metavar="ADDRESS", help="As this reader of the list.")] = None,
 ) -> None:
     """Write an issue as it would be sent: issue.html, issue.txt and the raw message issue.eml.
 
+    With --as it is what one reader gets of it, by the sections, authors and language they chose.
+
     \b
-    Example:
+    Examples:
       digest issues preview 12 --to /tmp/preview
+      digest issues preview 12 --as someone@example.org
     """
     from digest import pipeline
     from digest.blanks import URLS, Blank, fill
@@ -44,8 +48,8 @@ def preview(
 
     here = frame.of(ctx)
     with here.app() as app:
-        shown, problems, list_id = pipeline.stationery_of(app, _chosen(app, issue))
-        address = "reader@example.org"
+        shown, problems, list_id = pipeline.stationery_of(app, _chosen(app, issue), reader)
+        address = reader or "reader@example.org"
         raw = specimen(app.config, app.links, shown, list_id=list_id, address=address, now=app.clock())
         values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: ""}
         html, text = (fill(part, shown.blank_word, values) for part in (shown.html, shown.text))
@@ -233,7 +237,32 @@ def ledger(
     )
 
 
-VERBS = (preview, test, send, pause, resume, status, ledger)
+def variants(ctx: typer.Context, issue: _IssueId = None) -> None:
+    """List what different readers get of an issue by their choices, and how many get it; a draft's as it would be now.
+
+    \b
+    Examples:
+      digest issues variants 12
+      digest --json issues variants
+    """
+    from digest import db, proofs
+
+    here = frame.of(ctx)
+    with here.app() as app:
+        chosen = _chosen(app, issue)
+        with db.reading(app.engine) as session:
+            found = proofs.shares_of(app, session, chosen)
+    rows = [
+        [share.key[:8] or "everybody", share.readers, len(share.articles), share.language, share.subject]
+        for share in found.variants
+    ]
+    table = frame.columns(["VARIANT", "READERS", "ARTICLES", "LANGUAGE", "SUBJECT"], rows, widest=80)
+    without = [f"{found.nothing:,} readers follow nothing that is in it: they are skipped."] if found.nothing else []
+    without += [f"{found.elsewhere:,} readers chose other editions of the list."] if found.elsewhere else []
+    here.out({"issue": chosen, **asdict(found)}, [*table, *without])
+
+
+VERBS = (preview, variants, test, send, pause, resume, status, ledger)
 
 
 def _told(app: App, issue_id: int, address: str) -> tuple[int, str, Told]:
@@ -253,6 +282,7 @@ def _told(app: App, issue_id: int, address: str) -> tuple[int, str, Told]:
 def _why_none(session: Session, issue: Issue, address: str) -> str:
     from sqlmodel import col, select
 
+    from digest.deliver import reporting
     from subscribers.models import Subscriber
 
     if issue.frozen_at is None:
@@ -261,6 +291,8 @@ def _why_none(session: Session, issue: Issue, address: str) -> str:
         return f"the deliveries of issue {issue.id} are still being written: ask again when it is sending"
     if session.exec(select(Subscriber.id).where(col(Subscriber.email) == address)).first() is None:
         return f"issue {issue.id} did not go to this address: nobody with it is known here"
+    if reporting.chose_others(session, issue, address):
+        return f"issue {issue.id} did not go to this address: the person chose other editions of the list"
     at = f"{issue.frozen_at:%Y-%m-%d %H:%M} UTC"
     return f"issue {issue.id} did not go to this address: it was not a confirmed one of the list at {at}"
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from digest.cli import frame
-from digest.errors import NotFound, UsageError
+from digest.cli import frame, people
 
-_Who = Annotated[str, typer.Argument(metavar="ADDRESS")]
 _Vacuum = Annotated[
     bool | None,
     typer.Option(
@@ -23,7 +18,7 @@ _Vacuum = Annotated[
 _To = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Default: stdout.")]
 
 
-def history(ctx: typer.Context, address: _Who) -> None:
+def history(ctx: typer.Context, address: people.Who) -> None:
     """Show what happened to a person, in the order of time: consent, choices, messages, suppressions.
 
     \b
@@ -39,7 +34,7 @@ def history(ctx: typer.Context, address: _Who) -> None:
     here.out({"address": address, "events": events}, frame.columns(("at", "list", "what", "how", "detail"), rows))
 
 
-def erase(ctx: typer.Context, address: _Who, *, vacuum: _Vacuum = None) -> None:
+def erase(ctx: typer.Context, address: people.Who, *, vacuum: _Vacuum = None) -> None:
     """Erase a person, also while a send is running: nothing stays but a keyed hash that keeps the address away.
 
     The ledger's rows stay without them, so that the counts of issues are what they were. With --vacuum nothing is left
@@ -55,7 +50,7 @@ def erase(ctx: typer.Context, address: _Who, *, vacuum: _Vacuum = None) -> None:
     from subscribers.addresses import normalise
 
     here = frame.of(ctx)
-    with here.app() as opened, _said():
+    with here.app() as opened, people.said():
         engine, normalised = opened.engine, normalise(address).normalised
         rows = run.erase(engine, normalised, key=opened.instance.suppression_key, now=opened.clock())
         wanted = engine.dialect.name == "sqlite" if vacuum is None else vacuum
@@ -67,7 +62,7 @@ def erase(ctx: typer.Context, address: _Who, *, vacuum: _Vacuum = None) -> None:
         here.say(f"The database's file was not rewritten ({why}): `digest db tidy --vacuum` does it.")
 
 
-def consent_export(ctx: typer.Context, address: _Who, to: _To = None) -> None:
+def consent_export(ctx: typer.Context, address: people.Who, to: _To = None) -> None:
     """Write all that is kept about a person as JSON: every line of the record of consent, and all there is besides.
 
     \b
@@ -80,12 +75,7 @@ def consent_export(ctx: typer.Context, address: _Who, to: _To = None) -> None:
     if to is None:
         frame.print_json(whole)
         return
-    # It is about one person: for the owner's eyes.
-    try:
-        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise UsageError(f"{to}: it can't be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with people.owned(to) as file:
         frame.print_json(whole, file)
     here.out({"file": str(to)}, f"Wrote {to}.")
 
@@ -95,17 +85,8 @@ def _record(here: frame.Frame, address: str) -> dict[str, Any]:
     from digest.keeping import telling
     from subscribers.addresses import normalise
 
-    with here.app() as opened, _said(), db.reading(opened.engine) as session:
+    with here.app() as opened, people.said(), db.reading(opened.engine) as session:
         return telling.record(session, normalise(address).normalised, key=opened.instance.suppression_key)
 
 
-@contextmanager
-def _said() -> Iterator[None]:
-    from subscribers.errors import SubscriberError, UnknownPerson
-
-    try:
-        yield
-    except UnknownPerson as error:
-        raise NotFound(str(error)) from error
-    except SubscriberError as error:
-        raise UsageError(str(error)) from error
+VERBS = {"history": history, "erase": erase}

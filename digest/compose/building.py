@@ -27,7 +27,8 @@ from digest.models import Article, Issue, Override, Placement
 from digest.templating import line
 from digest.theme import STANDARD, THEMES, Theme
 
-PREHEADER = 140  # characters; mail programs show 40 to 130
+PREHEADER = 110  # characters; mail programs show 40 to 110 (A-14)
+LEAST_PREHEADER = 40
 SUBJECT = 200  # characters of a plain subject
 
 
@@ -45,12 +46,14 @@ class Material:
     overrides: Mapping[int, Override]
     sources: Mapping[str, str]  # id -> name
     theme: Theme = THEMES[STANDARD]
+    choosable: tuple[str, ...] = ()  # ids of the sections of all the list's editions
 
 
 def build(material: Material, links: Links) -> IssueContent:
     """The content of an issue: equal rows and settings give equal content."""
     site, issue = material.site, material.issue
-    lead, sections = _read(material, issue)
+    lead, lead_section, sections = _read(material, issue)
+    own = {"subject": issue.subject_override, "preheader": issue.preheader_override}
     return IssueContent(
         site=SiteContent(site.name, site.url, site.postal_address, site.logo, tuple(site.social.items())),
         edition=material.edition.title,
@@ -60,8 +63,8 @@ def build(material: Material, links: Links) -> IssueContent:
         date=(issue.due_at or issue.window_end).astimezone(zone(material.edition, site)).date(),
         language=site.language,
         direction=direction(site.language),
-        subject=issue.subject_override or issue.subject,
-        preheader=issue.preheader_override or issue.preheader,
+        subject=own["subject"] or issue.subject,
+        preheader=own["preheader"] or issue.preheader,
         intro=issue.intro,
         outro=issue.outro,
         lead=lead,
@@ -71,6 +74,10 @@ def build(material: Material, links: Links) -> IssueContent:
         web_url=links.issue(material.edition.id, material.number),
         subscribe_url=links.subscribe(),
         theme=material.theme,
+        lead_section=lead_section,
+        choosable=material.choosable,
+        subject_template=material.edition.subject,
+        by_hand=tuple(name for name, words in own.items() if words),
     )
 
 
@@ -89,12 +96,12 @@ def direction(language: str) -> str:
         return "ltr"
 
 
-def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, tuple[SectionContent, ...]]:
+def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, str, tuple[SectionContent, ...]]:
     sections = standing(material.edition)
     places = sorted(material.placements, key=lambda row: row.position)
     ranks = _ranks(material)
     homes = [(_home(row, sections), _said(row.article_id, row, material, ranks[row.article_id])) for row in places]
-    lead = homes.pop(0)[1] if places and places[0].position == 0 else None
+    home, lead = homes.pop(0) if places and places[0].position == 0 else (None, None)
     filled = (
         SectionContent(
             section.id,
@@ -105,7 +112,7 @@ def _read(material: Material, issue: Issue) -> tuple[ArticleContent | None, tupl
         )
         for section in sections
     )
-    return lead, tuple(section for section in filled if section.articles)
+    return lead, home.id if home else "", tuple(section for section in filled if section.articles)
 
 
 def _home(row: Placement, sections: Sequence[SectionConfig]) -> SectionConfig:
@@ -202,7 +209,12 @@ def _preheader(content: IssueContent, subject: str) -> str:
         return content.edition
     opening = [text for text in (first.title, first.dek) if text and text not in subject]
     # No fixed word stands in it: it is part of what is approved, before anybody's language is known.
-    return _cut(" · ".join([*opening[:1], *(article.title for article in rest[:4])]) or content.edition, PREHEADER)
+    said = " · ".join([*opening[:1], *(article.title for article in rest[:4])])
+    # With few and short titles, mail programs would go on with whatever stands next.
+    known = [content.edition, content.site.name, content.site.url]
+    while len(said) < LEAST_PREHEADER and known:
+        said = " · ".join(filter(None, (said, known.pop(0))))
+    return _cut(said, PREHEADER)
 
 
 def _cut(text: str, most: int) -> str:

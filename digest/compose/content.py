@@ -117,6 +117,11 @@ class IssueContent:
     web_url: str = ""  # this issue in the archive
     subscribe_url: str = ""
     theme: Theme = THEMES[STANDARD]
+    # What variants are made by (compose.selecting):
+    lead_section: str = ""  # id of the section that the lead is of
+    choosable: tuple[str, ...] = ()  # ids of the sections of all the list's editions: what its readers may name
+    subject_template: str = ""
+    by_hand: tuple[str, ...] = ()  # "subject", "preheader": what an editor wrote is the same in every variant
 
 
 def articles(content: IssueContent) -> tuple[ArticleContent, ...]:
@@ -149,6 +154,7 @@ def from_json(text: str) -> IssueContent:
     )
     raw["latest"] = tuple(map(_article, raw["latest"]))
     raw["sponsor"] = _sponsor(raw["sponsor"]) if raw["sponsor"] else None
+    raw |= {name: tuple(raw[name]) for name in ("choosable", "by_hand")}
     raw["theme"] = Theme(
         **{**raw["theme"], "light": Palette(**raw["theme"]["light"]), "dark": Palette(**raw["theme"]["dark"])}
     )

@@ -1,12 +1,12 @@
-"""The commit that fixes an issue for ever: number, content, rendered bytes, articles, consents (Part C, 1)."""
+"""The commit that fixes an issue for ever: number, content, rendered bytes, articles, consents (Part C, 1).
+
+What everybody gets is printed here; the variants of those who chose when the ledger's rows are written."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from functools import partial
 
 from sqlmodel import Session, col, select
 
@@ -15,34 +15,16 @@ from digest.compose.building import Material, build
 from digest.compose.content import IssueContent, content_hash, from_json, to_json
 from digest.compose.issues import move
 from digest.compose.placing import by_hand
-from digest.compose.variants import packed
+from digest.compose.printing import Press, Printer, printed
+from digest.compose.rendering import render
+from digest.compose.selecting import EVERYBODY, offered
+from digest.config.stored import edition_from_json
 from digest.config.values import Config
-from digest.errors import IllegalMove, NeedsDecision
+from digest.errors import IllegalMove
 from digest.links import Links
-from digest.models import Appearance, Article, Issue, IssueState, Variant
+from digest.models import Appearance, Article, Edition, Issue, IssueState, Variant
+from digest.templating import Templates
 from subscribers.audience import last_consent
-
-
-class Rendered(Protocol):
-    """What freezing needs of a rendered issue."""
-
-    @property
-    def subject(self) -> str: ...
-    @property
-    def html(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def problems(self) -> tuple[str, ...]: ...
-
-
-@dataclass(frozen=True)
-class Press:
-    """How the content becomes bytes, with what the message's head says to everybody."""
-
-    render: Callable[[IssueContent], Rendered]  # with the edition's template and `blank_word`
-    blank_word: str  # random, of this issue alone
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def freeze(session: Session, config: Config, links: Links, issue_id: int, press: Press, now: datetime) -> Issue:
@@ -62,10 +44,7 @@ def freeze(session: Session, config: Config, links: Links, issue_id: int, press:
     refusal = _refusal(session, issue, material, content, told)
     if refusal is not None:
         return move(session, issue_id, IssueState.DRAFT, now, refusal)
-    rendered = press.render(content)
-    if rendered.problems:
-        raise NeedsDecision(f"issue {issue_id} can't go out: {'; '.join(rendered.problems)}")
-    session.add(_variant(issue_id, rendered, press, now))
+    session.add(printed(content, press, EVERYBODY, now, issue_id))
     session.add_all(
         Appearance(edition_id=issue.edition_id, article_id=article_id, issue_id=issue_id) for article_id in sorted(told)
     )
@@ -101,18 +80,16 @@ def _is_hidden(article: Article, material: Material) -> bool:
     return article.hidden and article.id is not None and not by_hand(material.overrides.get(article.id))
 
 
-@dataclass(frozen=True)
-class _Printed:
-    subject: str
-    html: str
-    text: str
-    headers: Mapping[str, str]
-    blank_word: str
-
-
-def _variant(issue_id: int, rendered: Rendered, press: Press, now: datetime) -> Variant:
-    printed = _Printed(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
-    return packed(printed, "", now, issue_id)
+def printer_of(session: Session, templates: Templates, issue_id: int, now: datetime) -> Printer:
+    """What prints the variants of a frozen issue: with the words that mark its blanks and the headers of its first."""
+    issue = rows.issue_of(session, issue_id)
+    content = frozen_content(issue)
+    everybody = session.exec(select(Variant).where(Variant.issue_id == issue_id, Variant.key == EVERYBODY)).one()
+    edition = edition_from_json(session.get_one(Edition, issue.edition_id).settings)
+    word = everybody.blank_word
+    rendering = partial(render, templates=templates, template=edition.template, blank_word=word)
+    press = Press(rendering, word, everybody.headers)
+    return Printer(issue_id, content, offered(content, templates.languages()), press, now)
 
 
 def frozen_content(issue: Issue) -> IssueContent:

@@ -16,10 +16,10 @@ from digest.compose.fitting import Lowest
 from digest.templating import Templates
 from digest.templating.filters import Links
 from digest.templating.inspection import Document, forbidden
+from digest.templating.rows import MAX_HTML
 from digest.templating.text import clean, folded
 from digest.theme import STANDARD, THEMES
 
-MAX_HTML = 90_000  # bytes; Gmail cuts at about 102,000
 _FILLED = 250  # bytes that a filled blank may take
 _MARKDOWN = {"intro", "outro", "body", "note"}
 _ADDRESSES = {"url", "web_url", "subscribe_url", "issue_url"}

@@ -252,7 +252,14 @@ def material_of(session: Session, config: Config, edition: EditionConfig, issue:
         overrides=overrides_of(session, issue.id),
         sources={source.id: source.name for source in session.exec(select(Source))},
         theme=config.theme(edition.list),
+        choosable=_choosable(session, edition.list),
     )
+
+
+def _choosable(session: Session, list_id: str) -> tuple[str, ...]:
+    """The ids of the sections of all editions of a list, sorted."""
+    editions = session.exec(select(Edition).where(Edition.list_id == list_id, col(Edition.active)))
+    return tuple(sorted({section.id for row in editions for section in standing(edition_from_json(row.settings))}))
 
 
 def articles_of(session: Session, ids: Collection[int]) -> Mapping[int, Article]:

@@ -136,7 +136,7 @@ def current(engine: Engine, config: Config, links: Links, issue_id: int) -> Comp
     with db.reading(engine) as session:
         issue = rows.issue_of(session, issue_id)
         problems = rows.remarks(session) if issue.state in rows.OPEN else ()
-        return Composed(issue, _content(session, config, links, issue), *_stored(session, issue), problems)
+        return Composed(issue, content_of(session, config, links, issue), *_stored(session, issue), problems)
 
 
 def explain(engine: Engine, issue_id: int, article_id: int) -> Explained:
@@ -152,7 +152,8 @@ def explain(engine: Engine, issue_id: int, article_id: int) -> Explained:
         return Explained(issue, article, placement, override, reason)
 
 
-def _content(session: Session, config: Config, links: Links, issue: Issue) -> IssueContent | None:
+def content_of(session: Session, config: Config, links: Links, issue: Issue) -> IssueContent | None:
+    """What the issue says as it stands, or said when it was frozen; None if it was closed without that."""
     if issue.inputs is not None:
         return frozen_content(issue)
     if issue.state not in rows.OPEN:

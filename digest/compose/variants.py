@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from digest.models import Variant
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from digest.models import Variant, table
+
+_v = table(Variant)
 
 
 class Written(Protocol):
@@ -46,3 +52,18 @@ def fingerprint(written: Written) -> str:
     """SHA-256 over subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
     parts = [written.subject, written.html, written.text, sorted(written.headers.items())]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def ids(session: Session, issue_id: int) -> dict[str, int]:
+    """The numbers of the issue's variants by key, in the order in which they were made."""
+    rows = session.execute(select(_v.c.key, _v.c.id).where(_v.c.issue_id == issue_id).order_by(_v.c.id))
+    return {row.key: row.id for row in rows}
+
+
+def kept(session: Session, variant: Variant) -> int:
+    """The number of the issue's variant with this key, stored unless somebody else has made it before."""
+    values = {one.name: getattr(variant, one.name) for one in _v.columns if one.name != "id"}
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(insert(_v).values(values).on_conflict_do_nothing(index_elements=["issue_id", "key"]))
+    found = select(_v.c.id).where(_v.c.issue_id == variant.issue_id, _v.c.key == variant.key)
+    return int(session.execute(found).scalar_one())

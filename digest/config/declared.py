@@ -87,6 +87,8 @@ def _list(one: ListConfig, now: datetime) -> dict[str, Any]:
         "public": one.public,
         "sender": one.sender,
         "reply_to": one.reply_to,
+        "welcome": one.welcome,
+        "goodbye": one.goodbye,
         "declared_line": one.line,
         "created_at": now,
     }

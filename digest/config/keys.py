@@ -276,6 +276,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "from": SENDER,
                 "reply_to": MAILBOX,
                 "theme": ID,
+                "welcome": flag(),
+                "goodbye": flag(),
             },
             several=True,
             lines=True,

@@ -175,6 +175,8 @@ class ListConfig:
     sender: str | None = None  # key `from`
     reply_to: str | None = None
     theme: str | None = None  # default: site.theme
+    welcome: bool = False  # a letter to whoever has confirmed, with the latest issue
+    goodbye: bool = False  # a letter to whoever has left by the page
     line: int | None = None
 
 

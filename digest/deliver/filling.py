@@ -1,33 +1,41 @@
-"""From an issue's audience to rows of the ledger: in chunks, resumable, nothing sendable before the last one. Steps."""
+"""From an issue's audience to rows of the ledger: in chunks, resumable, nothing sendable before the last one. Steps.
+
+Every chunk is read, its readers told apart by variant and laid into slices without the lock; missing variants are
+printed in between (`run`); the rows, their slices and the cursor are one commit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Integer, Text, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, DateTime, Insert, Integer, Text, bindparam, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.config import Config
-from digest.deliver.given import Row, Rows, Statement, put
+from digest.deliver.allotting import Allotment
+from digest.deliver.given import Row, Rows, Statement, instant, put
 from digest.deliver.message import message_id, sender
+from digest.deliver.slicing import NOBODYS, Piece, Shelf
 from digest.errors import IllegalMove, NeedsDecision, NotFound
-from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, Variant, table
+from digest.models import Delivery, DeliveryState, Edition, Instance, Issue, IssueState, Slice, table
 from subscribers.audience import Member, members
 from subscribers.models import MailingList
 
 CHUNK = 2_000  # rows in one commit, at most
 SLICE = 1_000
+NOTHING = "nothing-chosen"  # why a reader is skipped who follows nothing of what the issue has
 _LEAST = 500  # fewer only make more commits, each with its own wait for the disk
 _COMMIT_S = 0.04  # what a chunk may take: others wait for the lock, and none of them longer than a tenth of a second
 
 _d = table(Delivery)
 _i = table(Issue)
-_v = table(Variant)
+_s = table(Slice)
+_e = table(Edition)
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,12 @@ class Order:
 
     issue_id: int
     list_id: str
-    variant_id: int
+    edition_id: str
+    editions: frozenset[str]  # of the list
     domain: str  # right side of the Message-IDs
     key: bytes
     consents: int | None  # who confirmed after this line of the record gets the next issue
+    at: datetime
     due_at: datetime
     expires_at: datetime
 
@@ -57,14 +67,16 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
     if not config.site.postal_address.strip():
         raise NeedsDecision("[site] postal_address is empty: mail to a list needs the sender's postal address")
     mailing_list = session.get_one(MailingList, session.get_one(Edition, issue.edition_id).list_id)
-    everybody = select(_v.c.id).where(_v.c.issue_id == issue_id, _v.c.key == "")
+    editions = select(_e.c.id).where(_e.c.list_id == mailing_list.id, _e.c.active)
     return Order(
         issue_id=issue_id,
         list_id=mailing_list.id,
-        variant_id=session.execute(everybody).scalar_one(),
+        edition_id=issue.edition_id,
+        editions=frozenset(session.execute(editions).scalars()),
         domain=sender(config, mailing_list).domain,
         key=session.get_one(Instance, 1).message_key,
         consents=issue.audience_consents,
+        at=now,
         due_at=now + timedelta(seconds=config.mail.undo_s),
         expires_at=now + timedelta(hours=config.mail.expire_h),
     )
@@ -72,52 +84,73 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
 
 @dataclass(frozen=True)
 class Chunk:
-    """The next people of an audience, in slices, each with their Message-ID; `after` and `last` are subscriber ids."""
+    """The next people of an audience; `after` and `last` are subscriber ids."""
 
     after: int
     last: int
-    slices: tuple[tuple[Row, ...], ...]
+    people: tuple[Member, ...]  # without those who chose other editions
+    keys: Mapping[int, str | None]  # by subscriber id, each one's variant; None: nothing of the issue is for them
 
     def __len__(self) -> int:
-        return sum(map(len, self.slices))
+        return len(self.people)
 
 
-def gathered(session: Session, order: Order, size: int) -> Chunk | None:
-    """The people that come after those written, at most `size`; None when nobody is left.
+@dataclass
+class Filling:
+    """The writing of one issue's rows by this process; another one goes on from the cursor with slices of its own."""
 
-    Nothing is written: all that can be done without the lock is done here.
-    """
-    after, done = session.execute(
-        select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id)
-    ).one()
-    people = [] if done else members(session, order.list_id, after, size, now=order.due_at, consented=order.consents)
-    if not people:
-        return None
-    occasion = f"issue:{order.issue_id}"
-    slices = tuple(
-        tuple((member.id, message_id(order.key, occasion, str(member.id), order.domain)) for member in group)
-        for group in sliced(people, SLICE)
-    )
-    return Chunk(after, people[-1].id, slices)
+    order: Order
+    allotment: Allotment
+    shelf: Shelf = field(default_factory=Shelf)
 
+    def gathered(self, session: Session, size: int) -> Chunk | None:
+        """The people that come after those written, at most `size`; None when nobody is left.
 
-def fill(session: Session, order: Order, chunk: Chunk) -> bool:
-    """Write the rows of `chunk`; False, with nothing written, if somebody else has gone on meanwhile."""
-    moved = update(_i).where(
-        _i.c.id == order.issue_id, _i.c.audience_cursor == chunk.after, _i.c.audience_complete.is_(False)
-    )
-    if session.connection().execute(moved.values(audience_cursor=chunk.last)).rowcount != 1:
-        return False
-    for rows in chunk.slices:
-        _write(session, order, rows)
-    return True
+        Nothing is written: all that can be done without the lock is done here and in `laid`.
+        """
+        order = self.order
+        after, done = session.execute(
+            select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id)
+        ).one()
+        people = (
+            [] if done else members(session, order.list_id, after, size, now=order.due_at, consented=order.consents)
+        )
+        if not people:
+            return None
+        outcomes = list(map(self.allotment.outcome, people))
+        readers = tuple(member for member, found in zip(people, outcomes, strict=True) if found.wanted)
+        keys = {member.id: found.key for member, found in zip(people, outcomes, strict=True)}
+        return Chunk(after, people[-1].id, readers, keys)
+
+    def laid(self, chunk: Chunk) -> list[tuple[Piece, list[Row]]]:
+        """The chunk's people in pieces, with their rows; all its variants have to be stored by now."""
+        order, keys, ids, bands = self.order, chunk.keys, self.allotment.numbers(), self.allotment.bands()
+        by_band: dict[int, list[Member]] = defaultdict(list)
+        for member in chunk.people:
+            by_band[bands[keys[member.id]]].append(member)
+        occasion = f"issue:{order.issue_id}"
+
+        def row(reader: int) -> Row:
+            return (reader, message_id(order.key, occasion, str(reader), order.domain), ids[keys[reader]])
+
+        return [(piece, [row(one.id) for one in piece.people]) for piece in self.shelf.pieces(by_band, SLICE)]
+
+    def fill(self, session: Session, chunk: Chunk, pieces: Sequence[tuple[Piece, list[Row]]]) -> bool:
+        """Write the rows of `chunk`; False, with nothing written, if somebody else has gone on meanwhile."""
+        its = (_i.c.id == self.order.issue_id, _i.c.audience_cursor == chunk.after, _i.c.audience_complete.is_(False))
+        moved = update(_i).where(*its).values(audience_cursor=chunk.last)
+        if session.connection().execute(moved).rowcount != 1:
+            return False
+        for piece, rows in pieces:
+            self.shelf.written(piece, _write(session, self.order, piece, rows))
+        return True
 
 
 def complete(session: Session, order: Order) -> None:
     """Nobody is left: frozen becomes sending, or sent if there was nobody at all. Harmless when it was said before."""
     frozen = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.FROZEN)
     session.execute(frozen.values(state=IssueState.SENDING, audience_complete=True))
-    nobody = ~select(_d.c.id).where(_d.c.occasion == f"issue:{order.issue_id}").exists()
+    nobody = ~select(_s.c.id).where(_s.c.issue_id == order.issue_id, _s.c.done.is_(False)).exists()
     empty = update(_i).where(_i.c.id == order.issue_id, _i.c.state == IssueState.SENDING, nobody)
     session.execute(empty.values(state=IssueState.SENT, sent_at=order.due_at))
 
@@ -128,30 +161,64 @@ def next_size(size: int, seconds: float) -> int:
     return max(_LEAST, min(CHUNK, fitting))
 
 
-def _write(session: Session, order: Order, rows: Sequence[Row]) -> None:
-    counts = {DeliveryState.PENDING.value: len(rows)}
-    piece = Slice(issue_id=order.issue_id, due_at=order.due_at, expires_at=order.expires_at, counts=counts)
-    session.add(piece)
-    session.flush()
+def _write(session: Session, order: Order, piece: Piece, rows: Sequence[Row]) -> int:
+    slice_id = _slice(session, order, piece)
     shared = {
         "its_occasion": f"issue:{order.issue_id}",
         "its_issue": order.issue_id,
         "its_list": order.list_id,
-        "its_variant": order.variant_id,
-        "its_slice": piece.id,
+        "its_slice": slice_id,
     }
-    put(session, _WRITTEN, rows, shared)
+    if piece.band == NOBODYS:
+        put(session, _SKIPPED, rows, {**shared, "its_end": instant(order.at)})
+    else:
+        put(session, _PENDING, rows, shared)
+    return slice_id
 
 
-def _written(rows: Rows, dialect: str) -> Insert:
+def _slice(session: Session, order: Order, piece: Piece) -> int:
+    """The slice of a piece: the open one, if no sender has had it (the issue may be cancelled by now), or a new one."""
+    counts, done = {_state(piece).value: piece.before + len(piece.people)}, piece.band == NOBODYS
+    if piece.slice_id is not None:
+        untouched = (_s.c.id == piece.slice_id, _s.c.fence == 0, _s.c.done.is_(done))
+        if session.connection().execute(update(_s).where(*untouched).values(counts=counts)).rowcount == 1:
+            return piece.slice_id
+        counts = {_state(piece).value: len(piece.people)}
+    new = Slice(
+        issue_id=order.issue_id,
+        band=piece.band,
+        due_at=order.due_at,
+        expires_at=order.expires_at,
+        done=done,
+        counts=counts,
+    )
+    session.add(new)
+    session.flush()
+    assert new.id is not None
+    return new.id
+
+
+def _state(piece: Piece) -> DeliveryState:
+    return DeliveryState.SKIPPED if piece.band == NOBODYS else DeliveryState.PENDING
+
+
+def _pending(rows: Rows, dialect: str) -> Insert:
+    return _written(rows, dialect, state=literal(DeliveryState.PENDING.value))
+
+
+def _skipped(rows: Rows, dialect: str) -> Insert:
+    end = bindparam("its_end", type_=DateTime())
+    return _written(rows, dialect, state=literal(DeliveryState.SKIPPED.value), reason=literal(NOTHING), settled_at=end)
+
+
+def _written(rows: Rows, dialect: str, **more: ColumnElement[Any]) -> Insert:
     filled: dict[str, ColumnElement[Any]] = {
         "occasion": bindparam("its_occasion", type_=_d.c.occasion.type),
         "issue_id": bindparam("its_issue", type_=_d.c.issue_id.type),
         "list_id": bindparam("its_list", type_=_d.c.list_id.type),
-        "variant_id": bindparam("its_variant", type_=_d.c.variant_id.type),
         "slice_id": bindparam("its_slice", type_=_d.c.slice_id.type),
-        "state": literal(DeliveryState.PENDING.value),
         "attempts": literal(0),
+        **more,
         **rows,
     }
     if dialect == "sqlite":
@@ -161,19 +228,6 @@ def _written(rows: Rows, dialect: str) -> Insert:
 
 
 _ONCE = ["occasion", "subscriber_id"]  # makes repeats harmless
-_WRITTEN = Statement({"subscriber_id": Integer, "message_id": Text}, _written)
-
-
-def sliced(people: Sequence[Member], size: int) -> Iterator[list[Member]]:
-    """The people in slices of at most `size`, each domain spread evenly over all of them and along each of them."""
-    count = -(-len(people) // size)
-    by_domain = sorted(people, key=lambda member: (member.domain, member.id))
-    for number in range(count):
-        mine = by_domain[number::count]
-        # The k-th of n people of a domain belongs at (k + 1/2) / n of the way.
-        places = [
-            ((k + 0.5) / len(same), member.domain, member)
-            for same in (list(group) for _, group in groupby(mine, key=lambda member: member.domain))
-            for k, member in enumerate(same)
-        ]
-        yield [member for _, _, member in sorted(places, key=lambda place: place[:2])]
+_READERS = {"subscriber_id": Integer, "message_id": Text, "variant_id": Integer}
+_PENDING = Statement(_READERS, _pending)
+_SKIPPED = Statement(_READERS, _skipped)

@@ -34,9 +34,16 @@ from sqlmodel import Session
 from digest.deliver.given import Row, Rows, Statement, changed, found, instant
 from digest.deliver.ledger import ERASED, FLOWING, MOVES, S, Work
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
-from subscribers.audience import may_be_told, may_follow_link, may_receive_confirm, may_receive_issue, why_not
+from subscribers.audience import (
+    may_be_told,
+    may_follow_link,
+    may_receive_confirm,
+    may_receive_goodbye,
+    may_receive_issue,
+    why_not,
+)
 
-KINDS = ("issue", "confirm", "link", "move", "moved", "changed", "notice")  # of occasions
+KINDS = ("issue", "confirm", "welcome", "goodbye", "link", "move", "moved", "changed", "notice")  # of occasions
 
 _d = table(Delivery)
 _s = table(Slice)
@@ -180,6 +187,8 @@ def _handed(kind: str) -> Statement:
         allowed: ColumnElement[bool] = {
             "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),
             "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows["number"]),
+            "welcome": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),
+            "goodbye": may_receive_goodbye(_d.c.subscriber_id, _d.c.list_id),
             "link": may_follow_link(_d.c.subscriber_id, rows["number"], at),
             "move": may_follow_link(_d.c.subscriber_id, rows["number"], at),
             "moved": may_be_told(_d.c.subscriber_id),
@@ -253,14 +262,18 @@ def _why_not(session: Session, work: Work, at: datetime) -> str:
         return ""
     if row.subscriber_id is None:
         return ERASED
-    if work.kind != "issue":
-        return _WITHDRAWN.get(work.kind, "suppressed")
+    if work.kind not in ("issue", "welcome"):
+        return _WITHDRAWN[work.kind]
     if row.issue == IssueState.CANCELLED:
         return "cancelled"
     return why_not(session, row.subscriber_id, work.list_id or "", at)
 
 
-_WITHDRAWN = dict.fromkeys(("confirm", "link", "move"), "answered, withdrawn or expired")
+_WITHDRAWN = {
+    **dict.fromkeys(("confirm", "link", "move"), "answered, withdrawn or expired"),
+    "goodbye": "joined again, suppressed or erased",
+    **dict.fromkeys(("moved", "changed"), "suppressed or erased"),
+}
 
 
 def _resolve(session: Session, end: Ending) -> None:

@@ -88,7 +88,7 @@ class Work:
 
     @property
     def number(self) -> int:
-        """The number in the occasion: of the issue, the confirmation, the mailed link, the day or the notice."""
+        """The number in the occasion: of the issue, confirmation, line of consent, mailed link, day or notice."""
         return int(self.occasion.partition(":")[2])
 
 
@@ -147,7 +147,7 @@ def _free_slice(
             or_(_s.c.issue_id.is_(None), ready),
             *wanted,
         )
-        .order_by(_s.c.priority.desc(), _s.c.due_at, _s.c.id)
+        .order_by(_s.c.priority.desc(), _s.c.due_at, _s.c.band, _s.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # nothing on SQLite, where the transaction has the lock
     ).one_or_none()

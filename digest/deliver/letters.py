@@ -1,5 +1,5 @@
-"""Letters to one person: confirm mails, what readers ask for or are told, notices to staff. Steps: each letter is in
-the commit of what caused it.
+"""Letters to one person: confirm mails, greetings, what readers ask for or are told, notices. Steps: each letter is
+in the commit of what caused it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from digest.templating import Templates
 from digest.templating.wording import filled
 from subscribers.joining import Send
 from subscribers.links import Letter
-from subscribers.models import MailingList
+from subscribers.models import MailingList, Subscriber
 
 _URGENT = 1
 _v = table(Variant)
@@ -75,6 +75,35 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
     _enqueue(session, office, delivery, send.at or now)
 
 
+def enqueue_to_reader(session: Session, office: Office, send: Send, more: Mapping[str, object], now: datetime) -> None:
+    """The letter of this kind ("welcome", "goodbye") that `send` asks for, in the reader's language where we have
+    words in it; harmless when it is there already. `more` is what its template wants besides."""
+    mailing_list = session.get_one(MailingList, send.list_id)
+    language = _spoken(office, session.get_one(Subscriber, send.subscriber_id).language)
+    words = office.templates.wording(language)
+    ask = {"welcome": words.said("Welcome to {list}"), "goodbye": words.said("You have left {list}")}[send.kind]
+    said = {"language": language, "direction": direction(language), "list_title": mailing_list.title, **more}
+    context = _context(office, filled(ask, {"list": mailing_list.title}), send.list_id) | said
+    occasion = f"{send.kind}:{send.confirmation_id}"
+    domain = sender(office.config, mailing_list).domain
+    delivery = Delivery(
+        occasion=occasion,
+        subscriber_id=send.subscriber_id,
+        list_id=send.list_id,
+        variant_id=_variant(session, office, _Letter(send.kind, context, mailing_list, now)),
+        slice_id=0,
+        message_id=message_id(office.message_key, occasion, str(send.subscriber_id), domain),
+    )
+    _enqueue(session, office, delivery, now)
+
+
+def _spoken(office: Office, language: str | None) -> str:
+    """The reader's language if there are words in it, else the site's."""
+    known = office.templates.wording(language or "").language
+    asked = (language or "").partition("-")[0].casefold()
+    return language if language and asked == known.partition("-")[0] else office.config.site.language
+
+
 def confirm_mail_id(session: Session, confirmation_id: int) -> str:
     """The Message-ID of the mail that asked for this confirmation, or "" if there was none."""
     return letter_mail_id(session, f"confirm:{confirmation_id}")
@@ -90,17 +119,16 @@ def enqueue_personal(session: Session, office: Office, letter: Letter, now: date
 
     It is in the reader's language where we have words in it, and its bytes name nobody: equal letters share them.
     """
-    words = office.templates.wording(letter.language or office.config.site.language)
+    language = _spoken(office, letter.language)
+    words = office.templates.wording(language)
     subject = {
         "link": words.said("A link to your page"),
         "move": words.said("Please confirm your new address"),
         "moved": words.said("Your address was changed"),
         "changed": words.said("Your choices were changed"),
     }[letter.kind]
-    context = _context(office, subject, letter.list_id) | {
-        "language": words.language,
-        "direction": direction(words.language),
-    }
+    said = {"language": language, "direction": direction(language)}
+    context = _context(office, subject, letter.list_id) | said
     occasion = f"{letter.kind}:{letter.number}"
     delivery = Delivery(
         occasion=occasion,

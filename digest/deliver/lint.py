@@ -15,7 +15,9 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from digest.deliver.opened import Address, Opened, addresses, encoded_word, links_and_words, opened
+from digest.deliver.opened import Address, Opened, addresses, encoded_word, links_and_words, opened, unstructured
+from digest.templating import rows
+from digest.templating.rows import Mail
 
 _ONCE = ("Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject")
 _LISTS = ("List-Help", "List-Subscribe", "List-Owner", "List-Archive", "List-Post")
@@ -70,15 +72,24 @@ def lint(raw: bytes, *, loopback: bool = False, smtputf8: bool = False) -> list[
 
 
 def inspect_email(name: str, raw: bytes, *, loopback: bool = False) -> dict[str, Any]:
-    """What `digest inspect email` says of one message."""
+    """What `digest inspect email` says of one message, the rows A of its look among it."""
     message = opened(raw)
     html = message.text("text/html")
     return {
         "input": name,
-        "failures": [{"row": failure.row, "what": failure.what} for failure in lint(raw, loopback=loopback)],
+        "failures": [
+            {"row": failure.row, "what": failure.what} for failure in (*_looks(message), *lint(raw, loopback=loopback))
+        ],
         "html_bytes": len(html.encode()),
         "links": links_and_words(html)[0],
     }
+
+
+def _looks(message: Opened) -> list[Failure]:
+    html, text = message.text("text/html"), message.text("text/plain")
+    subject = unstructured(message.value("Subject"))
+    seen = Mail(subject, html, text, issue=_is_issue(message))
+    return [Failure(row, what) for row, what in rows.failures(seen)]
 
 
 def recipient(raw: bytes) -> str:

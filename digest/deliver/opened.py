@@ -159,6 +159,12 @@ def addresses(value: str) -> list[Address]:
     return found
 
 
+def unstructured(value: str) -> str:
+    """The value of a field like Subject with its encoded-words decoded; those that can't be stay as they are."""
+    together = re.sub(r"(\?=)[ \t]+(?==\?)", r"\1", value)  # white space between two of them is nothing
+    return _ENCODED_WORD.sub(lambda found: encoded_word(found[0]) or found[0], together)
+
+
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlmodel import Session
 
+from digest.compose.selecting import wants_edition
 from digest.models import Delivery, DeliveryState, Edition, Issue, IssueState, Slice, table
-from subscribers.audience import why_not
+from subscribers.audience import why_not, wish
+from subscribers.choices import read
 from subscribers.models import Subscriber
 
 _d = table(Delivery)
 _s = table(Slice)
 _i = table(Issue)
+_e = table(Edition)
 _p = table(Subscriber)
 
 
@@ -56,6 +60,17 @@ def status(session: Session, issue_id: int) -> Mapping[str, int]:
     return {state.value: counts[state.value] for state in DeliveryState}
 
 
+def of_people(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """What was sent to each of these subscribers, as a JSON list of occasion, state and instant."""
+    told: dict[int, list[dict[str, str]]] = {}
+    columns = _d.c.subscriber_id, _d.c.occasion, _d.c.state, _d.c.settled_at
+    for id_, occasion, state, at in session.execute(
+        select(*columns).where(_d.c.subscriber_id.in_(ids)).order_by(_d.c.id)
+    ):
+        told.setdefault(id_, []).append({"occasion": occasion, "state": state, "at": at.isoformat() if at else ""})
+    return {id_: json.dumps(deliveries, separators=(",", ":")) for id_, deliveries in told.items()}
+
+
 def who(session: Session, issue_id: int, normalised: str) -> Told | None:
     """What became of the issue for one address (normalised); None if it had no delivery of it."""
     asked = (
@@ -65,6 +80,23 @@ def who(session: Session, issue_id: int, normalised: str) -> Told | None:
     )
     row = session.execute(asked).one_or_none()
     return Told(**row._mapping) if row else None
+
+
+def variant_of(session: Session, issue_id: int, normalised: str) -> int | None:
+    """The number of the variant that the ledger has for one address (normalised); 0 if nothing of the issue was for
+    them; None if it has no row of theirs."""
+    asked = (
+        select(_d.c.variant_id)
+        .select_from(_d.join(_p, _p.c.id == _d.c.subscriber_id))
+        .where(_d.c.occasion == _occasion(issue_id), _p.c.email == normalised)
+    )
+    return session.execute(asked).scalar_one_or_none()
+
+
+def by_variant(session: Session, issue_id: int) -> Mapping[int, int]:
+    """How many readers each variant of the issue has in the ledger; under 0 those who got none."""
+    its = select(_d.c.variant_id, func.count().label("readers")).where(_d.c.occasion == _occasion(issue_id))
+    return {row.variant_id: row.readers for row in session.execute(its.group_by(_d.c.variant_id))}
 
 
 def answer(session: Session, issue_id: int, normalised: str) -> str:
@@ -98,7 +130,19 @@ def _absent(session: Session, issue_id: int, normalised: str) -> str:
         return "nobody here has this address (never signed up, or erased since)"
     list_id = session.get_one(Edition, issue.edition_id).list_id
     why = why_not(session, person, list_id, issue.frozen_at or issue.created_at)
+    if not why and chose_others(session, issue, normalised):
+        return "the person chose other editions of the list"
     return _WHY[why]
+
+
+def chose_others(session: Session, issue: Issue, normalised: str) -> bool:
+    """Whether the person with this address (normalised) is on the list for other editions than the issue's."""
+    list_id = session.get_one(Edition, issue.edition_id).list_id
+    found = wish(session, list_id, normalised)
+    editions = select(_e.c.id).where(_e.c.list_id == list_id, _e.c.active)
+    if found is None:
+        return False
+    return not wants_edition(read(json.loads(found.choices)), issue.edition_id, set(session.scalars(editions)))
 
 
 _WHY = {

@@ -13,12 +13,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache, partial
+from itertools import islice
+from types import MappingProxyType
 
 from sqlalchemy import Engine
 
 from digest import db
+from digest.compose import variants
+from digest.compose.freezing import printer_of
+from digest.compose.printing import Printer
 from digest.config import Config
 from digest.deliver import filling, reporting, signing
+from digest.deliver.allotting import Allotment, Rule
 from digest.deliver.message import parse_mailbox
 from digest.deliver.pacing.jobs import Jobs
 from digest.deliver.pacing.keeper import Alarm
@@ -28,6 +35,10 @@ from digest.deliver.sender import Clock, Sender, Terms
 from digest.deliver.smtp import Timeouts
 from digest.deliver.writer import Writer
 from digest.links import Links
+from digest.models import Variant
+from digest.templating import templates_beside
+
+_PRINTED = 20  # variants in one commit
 
 
 @dataclass(frozen=True)
@@ -65,22 +76,35 @@ def _steady(clock: Clock) -> Callable[[], float]:
 
 
 def enqueue_issue(
-    engine: Engine, config: Config, issue_id: int, now: datetime, progress: Watcher = unwatched
+    engine: Engine,
+    config: Config,
+    issue_id: int,
+    now: datetime,
+    progress: Watcher = unwatched,
+    ready: Mapping[str, Variant] = MappingProxyType({}),
 ) -> Mapping[str, int]:
     """Write the rows of a frozen issue for everybody who may get it now; it is sending when this returns.
 
-    May be interrupted and repeated at will. Returns the counts by state. NotFound, IllegalMove and NeedsDecision as
-    `filling.order` says.
+    A variant that is not stored yet is printed, or taken from those that are `ready`, by key. May be interrupted and
+    repeated at will. Returns the counts by state. NotFound, IllegalMove and NeedsDecision as `filling.order` says;
+    NeedsDecision, with the issue still frozen and nothing of it sendable, if a variant must not go out.
     """
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
-    written, size, pen = 0, filling.SLICE, db.Pen(engine)
+        ids = variants.ids(session, issue_id)
+    printer = cache(partial(_printer, engine, config, issue_id, now))
+    allotment = Allotment(Rule(order.edition_id, order.editions, lambda: printer().offer), ids)
+    filler, written, size, pen = filling.Filling(order, allotment), 0, filling.SLICE, db.Pen(engine)
     try:
-        while chunk := _gathered(engine, order, size):
+        while (chunk := _gathered(engine, filler, size)) is not None:
+            while allotment.missing:
+                _print_some(pen, allotment, printer(), ready)
+                progress("Audience", written, None)
+            pieces = filler.laid(chunk)
             with pen.writing() as session:
                 session.connection()  # the lock
                 began = time.perf_counter()
-                if not filling.fill(session, order, chunk):
+                if not filler.fill(session, chunk, pieces):
                     continue
             size = filling.next_size(size, time.perf_counter() - began)
             written += len(chunk)
@@ -92,9 +116,22 @@ def enqueue_issue(
         pen.close()
 
 
-def _gathered(engine: Engine, order: filling.Order, size: int) -> filling.Chunk | None:
+def _gathered(engine: Engine, filler: filling.Filling, size: int) -> filling.Chunk | None:
     with db.reading(engine) as session:
-        return filling.gathered(session, order, size)
+        return filler.gathered(session, size)
+
+
+def _printer(engine: Engine, config: Config, issue_id: int, now: datetime) -> Printer:
+    with db.reading(engine) as session:
+        return printer_of(session, templates_beside(config.path), issue_id, now)
+
+
+def _print_some(pen: db.Pen, allotment: Allotment, printer: Printer, ready: Mapping[str, Variant]) -> None:
+    """Print up to so many of the missing variants, without the lock, and store them."""
+    some = [ready.get(key) or printer.variant(pick) for key, pick in islice(allotment.missing.items(), _PRINTED)]
+    with pen.writing() as session:
+        for variant in some:
+            allotment.stored(variant.key, variants.kept(session, variant))
 
 
 async def deliver(

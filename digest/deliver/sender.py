@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
@@ -32,6 +32,7 @@ from digest.deliver.pacing.waiting import Waiting
 from digest.deliver.pool import Pool
 from digest.deliver.progress import Meter, Watcher
 from digest.deliver.replies import Outcome, Refused, Reply
+from digest.deliver.slicing import BAND
 from digest.deliver.talk import Written
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
@@ -47,7 +48,7 @@ _FEW = 500  # rows are left in them: what waits for a slow domain must not keep 
 _LETTERS = 8  # slices of letters, besides
 _POLL_S = 0.25
 _RENEW_S = ledger.LEASE.total_seconds() / 3
-_KEPT = 100  # variants with their pieces encoded
+_KEPT = 64  # variants with their pieces encoded, at most
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ class Sender:
         ended = asyncio.create_task(self.ending.wait())
         while not self.ending.is_set():
             issues = [pile.left for pile in self.piles.values() if not pile.hold.urgent]
-            more = len(issues) < _ISSUES or (len(issues) < _MOST and sum(issues) < _FEW)
+            few = len(issues) < _ISSUES or (len(issues) < _MOST and sum(issues) < _FEW)
+            more = few and (not issues or len(self._in_use()) + BAND + _LETTERS <= _KEPT)
             urgent = not more or not self.pool.jobs.flows(self._seconds)
             full = urgent and len(self.piles) - len(issues) >= _LETTERS
             taken = None if full else await self._next(urgent)
@@ -245,11 +247,19 @@ class Sender:
         for variant_id in {work.variant_id for work in works}:
             if variant_id not in self.prepared:
                 variant = await self.writer.do(lambda session, wanted=variant_id: ledger.variant(session, wanted))  # type: ignore[misc]
-                if len(self.prepared) >= _KEPT:  # letters have many
-                    self.prepared.clear()
+                self._forget_one({*self._in_use(), *found})
                 self.prepared[variant_id] = prepare(stationery(variant), self.keys)
             found[variant_id] = self.prepared[variant_id]
         return found
+
+    def _forget_one(self, in_use: Collection[int]) -> None:
+        if len(self.prepared) >= _KEPT:
+            oldest = next((variant_id for variant_id in self.prepared if variant_id not in in_use), None)
+            self.prepared.pop(oldest or 0, None)
+
+    def _in_use(self) -> set[int]:
+        """The variants of the slices that we hold."""
+        return {variant_id for pile in self.piles.values() for variant_id in pile.prepared}
 
     def begin(self, work: Work) -> bool:
         """Whether it is still wanted; it counts as under way then."""
@@ -353,7 +363,7 @@ def reader(work: Work, links: Links) -> Reader:
     """Who a row's message is for, with the links that are theirs alone."""
     values = {Blank.NAME: work.name}
     unsubscribe = None
-    if work.kind == "issue":
+    if work.kind in ("issue", "welcome"):
         unsubscribe = values[Blank.UNSUBSCRIBE] = links.unsubscribe(work.handle, work.list_id or "")
         values[Blank.PREFERENCES] = links.preferences(work.handle, work.list_id or "")
     elif work.kind == "confirm":

@@ -15,7 +15,7 @@ from digest.config import RetentionConfig
 from digest.deliver.progress import Watcher, unwatched
 from digest.keeping import erasing, retention
 
-_WAIT_S = 5  # for those who read or write, before the rewriting is put off
+WAIT_S = 5.0  # for those who read or write, before the rewriting is put off
 _OF_PEOPLE = ("subscriber", "subscription", "confirmation", "mailed_link", "consent", "suppression", "delivery")
 
 _STEPS: Mapping[str, Callable[[Session, RetentionConfig, datetime], int]] = {
@@ -25,6 +25,9 @@ _STEPS: Mapping[str, Callable[[Session, RetentionConfig, datetime], int]] = {
     "deliveries": retention.deliveries,
     "letters": retention.letters,
 }
+
+
+KINDS = tuple(_STEPS)  # what `tidy` counts
 
 
 def erase(engine: Engine, normalised: str, *, key: bytes, now: datetime) -> int:
@@ -87,7 +90,7 @@ def _rewritten_sqlite(engine: Engine) -> bool:
     try:
         file = pooled.driver_connection
         assert isinstance(file, sqlite3.Connection)
-        file.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
+        file.execute(f"PRAGMA busy_timeout = {round(WAIT_S * 1000)}")
         try:
             file.execute("VACUUM")
             busy, _, _ = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -100,7 +103,7 @@ def _rewritten_sqlite(engine: Engine) -> bool:
 
 def _rewritten_postgresql(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"SET lock_timeout = '{_WAIT_S}s'"))
+        connection.execute(text(f"SET lock_timeout = '{round(WAIT_S * 1000)}ms'"))
         for name in _OF_PEOPLE:
             connection.execute(text(f"VACUUM (FULL, ANALYZE) {name}"))
         connection.execute(text("VACUUM FULL pg_statistic"))

@@ -10,6 +10,6 @@ forbidden(Document(html))                what must not be in a mail, as sentence
 
 from digest.templating.inspection import forbidden
 from digest.templating.lines import line
-from digest.templating.store import Templates, template_root
+from digest.templating.store import Templates, template_root, templates_beside
 
-__all__ = ["Templates", "forbidden", "line", "template_root"]
+__all__ = ["Templates", "forbidden", "line", "template_root", "templates_beside"]

@@ -29,6 +29,12 @@ def template_root() -> Path:
     return packaged if packaged.is_dir() else package.parent / "templates"
 
 
+def templates_beside(file: Path | None) -> Templates:
+    """The shipped templates, each replaced by that of the same name in the folder `templates` beside `file`."""
+    own = file.parent / "templates" if file else None
+    return Templates(template_root(), own if own and own.is_dir() and own != template_root() else None)
+
+
 class Templates:
     """Every template of `root`, each replaced by that of the same name in `overrides`; listed once, at start."""
 

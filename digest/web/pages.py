@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 
 from digest.compose.building import direction
 from digest.config import Config
+from digest.deliver.letters import Office
 from digest.links import Links
 from digest.templating import Templates
 from digest.templating.wording import ENGLISH, Wording
@@ -44,6 +45,11 @@ class Site:
     opened: Opened = field(default_factory=Opened)
     language: str = ENGLISH  # that this request is answered in
     asked: bool = False  # whether the address itself asks for that language
+
+    @property
+    def office(self) -> Office:
+        """What letters are written with."""
+        return Office(self.config, self.templates, self.message_key)
 
     @property
     def prefix(self) -> str:

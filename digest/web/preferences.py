@@ -29,7 +29,8 @@ from starlette.responses import Response
 
 from digest import db
 from digest.compose.offers import offers
-from digest.deliver.letters import Office, enqueue_confirm, enqueue_personal, letter_mail_id
+from digest.deliver.greeting import enqueue_goodbyes
+from digest.deliver.letters import enqueue_confirm, enqueue_personal, letter_mail_id
 from digest.keeping.erasing import erase
 from digest.keeping.telling import record
 from digest.web import failures
@@ -143,7 +144,7 @@ def address_answer(token: str, request: Request, site: SiteHere) -> Response:
         letter = move(session, holder, key=key, now=now, ip=ip, message_id=mail)
         if letter is None:
             return _spoken(site, "unmoved", holder.language)
-        enqueue_personal(session, _office(site), letter, now)
+        enqueue_personal(session, site.office, letter, now)
     return _spoken(site, "moved", holder.language, email=holder.new_email)
 
 
@@ -211,10 +212,6 @@ def _link_form(site: Site, *, spent: bool = False, form: Form | None = None, pro
     )
 
 
-def _office(site: Site) -> Office:
-    return Office(site.config, site.templates, site.message_key)
-
-
 def _ask_link(site: Site, form: Form, ip: str) -> Response:
     if form.one("website") or age(site.links.keys, form.one("shown"), site.clock()) is Age.TOO_QUICK:
         return site.page("mailed")
@@ -232,7 +229,7 @@ def _ask_link(site: Site, form: Form, ip: str) -> Response:
 
 def _enqueue(site: Site, session: Session, letter: Letter | None) -> None:
     if letter:
-        enqueue_personal(session, _office(site), letter, site.clock())
+        enqueue_personal(session, site.office, letter, site.clock())
 
 
 def _mail_link(press: _Press) -> Response:
@@ -284,7 +281,7 @@ def _save(press: _Press) -> Response:
 
 def _change(press: _Press, wanted: Wishes) -> Response:
     site, session, key = press.site, press.session, press.key
-    now, office = site.clock(), _office(site)
+    now, office = site.clock(), site.office
     mail = letter_mail_id(session, f"link:{key.holder.link_id}") if key.holder else ""
     words = site.for_reader(_seen(site, session, key).language).wording
     form_url, text = f"{site.links.base}/preferences", consent_text(site.config.site.name, words)
@@ -293,6 +290,8 @@ def _change(press: _Press, wanted: Wishes) -> Response:
     changed = change(session, key.handle, wanted, by, **means)
     for send in changed.sends:
         enqueue_confirm(session, office, send, now)
+    if changed.left:
+        enqueue_goodbyes(session, office, site.links, key.handle, now)
     reader = _seen(site, session, key)
     if {*changed.what} - {"asked"} and not key.holder and _gets_mail(reader):
         letter = Letter("changed", now.date().toordinal(), reader.id, reader.language, list_id=key.list_id)

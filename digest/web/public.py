@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from digest import db
+from digest.deliver.greeting import enqueue_goodbyes, enqueue_welcomes
 from digest.deliver.letters import confirm_mail_id
 from digest.models import people, table
 from digest.web.forms import Form, read_form
@@ -50,7 +51,9 @@ def confirm_answer(token: str, request: Request, site: SiteHere, form: Posted) -
         return _question(site, token, held=True)
     with db.writing(site.engine) as session:
         mail = confirm_mail_id(session, int(claim.subject)) if claim.subject.isdigit() else ""
-        answer = confirm(session, claim, ip=client(request), now=site.clock(), message_id=mail)
+        now = site.clock()
+        answer = confirm(session, claim, ip=client(request), now=now, message_id=mail)
+        enqueue_welcomes(session, site.office, site.links, claim.handle, now)
     return site.page("confirmed" if answer.outcome == Outcome.DONE else "spent")
 
 
@@ -81,7 +84,10 @@ def _leave(site: Site, token: str, method: str, ip: str, *, every: bool) -> None
     keys, leave = site.links.keys, unsubscribe_everywhere if every else unsubscribe
     if claim := read(keys, Purpose.UNSUBSCRIBE, token):
         with db.writing(site.engine) as session:
-            leave(session, claim.handle, claim.subject, method=method, ip=ip, now=site.clock())
+            now = site.clock()
+            leave(session, claim.handle, claim.subject, method=method, ip=ip, now=now)
+            if method == "page":  # a mailbox's one-click wants no more mail
+                enqueue_goodbyes(session, site.office, site.links, claim.handle, now)
     elif claim := read(keys, Purpose.DECLINE, token):
         with db.writing(site.engine) as session:
             decline(session, claim, method=method, ip=ip, now=site.clock())

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from digest import db
 from digest.config import Config
-from digest.deliver.letters import Office, enqueue_confirm, enqueue_notice
+from digest.deliver.letters import enqueue_confirm, enqueue_notice
 from digest.links import Links
 from digest.templating import Templates
 from digest.templating.wording import Wording, filled
@@ -199,11 +199,10 @@ def _join(site: Site, session: Session, wanted: SignUp) -> bool:
     if not crowding.may_ask(session, wanted.ip, now):
         return False
     joined = join(session, wanted, key=site.suppression_key, now=now, random_bytes=site.random_bytes)
-    office = Office(site.config, site.templates, site.message_key)
     for send in joined.sends:
-        enqueue_confirm(session, office, send, now)
+        enqueue_confirm(session, site.office, send, now)
     if joined.crowded:
-        enqueue_notice(session, office, _CROWDED, _WAITING, now)
+        enqueue_notice(session, site.office, _CROWDED, _WAITING, now)
     return True
 
 

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def _installed(name: str) -> bool:
 def tool(name: str) -> str | None:
     """Where a program is, sbin included."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+@cache
+def fetched(package: str, version: str, *, fetch: bool) -> Path | None:
+    """Where a package of node is, if need be fetched from npm into a cache; None where node, npm or it is not."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digest-bench" / f"{package}-{version}"
+    module, npm = cache / "node_modules" / package, tool("npm")
+    if tool("node") and not module.exists() and fetch and npm:
+        words = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", f"{package}@{version}"]
+        subprocess.run([npm, "install", "--prefix", cache, *words], capture_output=True, check=False, timeout=120)
+    return module if tool("node") and module.exists() else None
 
 
 def said(*command: str | Path) -> str:

@@ -22,6 +22,7 @@ from digest.blanks import Blank, blank
 from digest.compose.variants import packed
 from digest.deliver.message import Stationery
 from digest.deliver.run import enqueue_issue
+from digest.deliver.slicing import BAND
 from digest.models import Delivery, Issue, table
 
 _SENTENCE = (
@@ -89,5 +90,11 @@ def _give_variant(engine: Engine, number: int, written: Stationery, place: int, 
         variant = packed(written, f"set {place}", AT, number)
         session.add(variant)
         session.flush()
-        mine = (rows.c.issue_id == number, rows.c.subscriber_id % of == place)
+        # As filling lays them: in a slice stand up to BAND variants.
+        bands, band = -(-of // BAND), place // BAND
+        mine = (
+            rows.c.issue_id == number,
+            rows.c.slice_id % bands == band,
+            rows.c.subscriber_id % BAND == place % BAND,
+        )
         session.execute(update(rows).where(*mine).values(variant_id=variant.id))

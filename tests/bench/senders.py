@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from machine import HERE, said, tool
+from machine import HERE, fetched, said, tool
 
 NODEMAILER = "10.6.0"
 
@@ -109,15 +107,9 @@ def _told(*command: str | Path) -> Sent:
     return Sent(**found)
 
 
-@cache
 def nodemailer_module(*, fetch: bool) -> Path | None:
-    """Where nodemailer is, if need be fetched from npm into a cache; None where node, npm or the package is not."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "digest-bench" / NODEMAILER
-    module, npm = cache / "node_modules/nodemailer", tool("npm")
-    if tool("node") and not module.exists() and fetch and npm:
-        words = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", f"nodemailer@{NODEMAILER}"]
-        subprocess.run([npm, "install", "--prefix", cache, *words], capture_output=True, check=False, timeout=120)
-    return module if tool("node") and module.exists() else None
+    """Where nodemailer is, if need be fetched; None where node, npm or the package is not."""
+    return fetched("nodemailer", NODEMAILER, fetch=fetch)
 
 
 def tool_versions(*, fetch: bool) -> dict[str, str]:

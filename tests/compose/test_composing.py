@@ -37,7 +37,7 @@ def test_a_week_becomes_a_draft(world: World) -> None:
     ]
     assert composed.content.number == 1 and composed.issue.number is None
     assert composed.content.web_url == "https://news.review.example/archive/weekly/1"
-    assert composed.content.preheader == "Elsewhere · Old"
+    assert composed.content.preheader == "Elsewhere · Old · The Weekly · The Review"
     assert composed.content.date == NOW.date()
 
 

@@ -14,11 +14,15 @@ from sqlalchemy import Engine, func, select, update
 from sqlmodel import Session
 
 from digest import db
+from digest.compose import variants
+from digest.compose.selecting import Offer
 from digest.deliver import filling, handing, ledger, reporting, retry
+from digest.deliver.allotting import Allotment, Rule
 from digest.deliver.handing import Ending, Leave, Settled, Verdict
 from digest.deliver.leases import Watch
 from digest.deliver.ledger import MOVES, OPEN, Work
 from digest.deliver.run import enqueue_issue
+from digest.deliver.slicing import sliced
 from digest.models import Delivery, DeliveryState, Issue, IssueState, table
 from subscribers.audience import Member
 from subscribers.models import MailingList, Subscriber
@@ -267,15 +271,21 @@ def test_who_joined_a_list_that_was_switched_off_since_is_answered_too(engine: E
     assert said == "It was not sent to this address: its list is switched off."
 
 
+def nobody_chose() -> Offer:
+    raise AssertionError("nobody has chosen anything")
+
+
 def test_filling_goes_on_where_it_was_interrupted(engine: Engine) -> None:
     open_office(engine, 2300)
     with db.reading(engine) as session:
-        order = filling.order(session, config(), 12, AT)
+        order, ids = filling.order(session, config(), 12, AT), variants.ids(session, 12)
     with db.writing(engine) as session:
-        chunk = filling.gathered(session, order, 1000)
+        filler = filling.Filling(order, Allotment(Rule("weekly", order.editions, nobody_chose), ids))
+        chunk = filler.gathered(session, 1000)
         assert chunk and len(chunk) == 1000
-        assert filling.fill(session, order, chunk)
-        assert not filling.fill(session, order, chunk)  # somebody has gone on
+        pieces = filler.laid(chunk)
+        assert filler.fill(session, chunk, pieces)
+        assert not filler.fill(session, chunk, pieces)  # somebody has gone on
     assert take(engine, "a") is None  # nothing is sent before the audience is complete
     enqueue_issue(engine, config(), 12, AT)
     with db.reading(engine) as session:
@@ -316,7 +326,7 @@ def test_nothing_is_due_in_the_undo_window(engine: Engine) -> None:
 
 def test_slices_spread_domains_evenly() -> None:
     people = [Member(n, "big.example" if n % 10 else f"small{n % 3}.example") for n in range(5000)]
-    slices = list(filling.sliced(people, 1000))
+    slices = list(sliced(people, 1000))
     assert sorted(member.id for piece in slices for member in piece) == list(range(5000))
     assert {len(piece) for piece in slices} == {1000}
     assert all(Counter(member.domain for member in piece)["big.example"] == 900 for piece in slices)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event, text
 from sqlmodel import Session
 
 from digest import db
-from subscribers import transfer
+from subscribers import exporting
 from subscribers.audience import members
 from subscribers.standing import listing
 
@@ -54,7 +54,7 @@ def test_a_page_reads_no_more_than_itself_wherever_it_begins(many: Engine, what:
 
 
 def test_an_export_is_one_statement_that_comes_in_pages(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "PAGE", 30)
+    monkeypatch.setattr(exporting, "PAGE", 30)
     office.open_office(engine, 100)
     asked: list[str] = []
 
@@ -63,7 +63,7 @@ def test_an_export_is_one_statement_that_comes_in_pages(engine: Engine, monkeypa
 
     event.listen(engine, "before_cursor_execute", heard)
     with db.reading(engine) as session:
-        pages = [len(page) for page in transfer._everybody(session, "weekly")]
+        pages = [len(page) for page in exporting._pages(session, exporting.Wanted("weekly"))]
     event.remove(engine, "before_cursor_execute", heard)
     assert pages == [30, 30, 30, 10]
     assert len([statement for statement in asked if "subscription" in statement]) == 1

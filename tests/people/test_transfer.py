@@ -18,15 +18,16 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest import db
-from subscribers import sheets, transfer
+from subscribers import files, formulas, sheets, transfer
 from subscribers.addresses import normalise
 from subscribers.audience import size
 from subscribers.errors import BadFile, NoConsent, UnknownList
+from subscribers.exporting import Wanted, export_people
 from subscribers.joining import Send
 from subscribers.lanes import Lanes
 from subscribers.leaving import suppress, unsubscribe
 from subscribers.models import Confirmation, Consent, Subscriber, Subscription
-from subscribers.transfer import Order, export_csv, import_csv
+from subscribers.transfer import Order, import_people
 
 AGREED = Order("weekly", confirmed=True, consent="our old list")
 ASK = Order("weekly")
@@ -53,7 +54,7 @@ def take(engine: Engine, now: datetime) -> Import:
             assert session.in_transaction()
             (sends if sends is not None else []).extend(some)
 
-        return import_csv(
+        return import_people(
             io.BytesIO(content.encode() if isinstance(content, str) else content),
             order,
             transaction=lambda: db.reading(engine) if order.dry_run else db.writing(engine),
@@ -80,11 +81,15 @@ def test_the_report_says_what_happened(take: Import, engine: Engine, now: dateti
         "suppressed": 1,
         "left": 0,
         "asked": 0,
+        "elsewhere": 0,
         "bad": [{"line": 3, "reason": "expected name@domain, with one @"}],
         "bad_rows": 1,
+        "format": "csv",
         "delimiter": ",",
         "encoding": "utf-8",
+        "program": "",
         "columns": {"email": "Email", "name": "Name"},
+        "ignored": [],
     }
 
 
@@ -193,7 +198,7 @@ def test_nothing_is_read_without_a_list_and_consent(take: Import) -> None:
         take("email\nann@example.org\n", Order("nosuch"))
 
 
-@pytest.mark.parametrize("delimiter", sheets.DELIMITERS)
+@pytest.mark.parametrize("delimiter", files.DELIMITERS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
 def test_delimiters_and_encodings(delimiter: str, encoding: str) -> None:
     text = f"E-Mail{delimiter}First name{delimiter}Last name\r\nann@example.org{delimiter}Zoë{delimiter}Müller\r\n"
@@ -226,8 +231,8 @@ def test_columns_are_found(text: str, email: str, name: str) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]) | st.sampled_from("='+-@\t\r\n|%,;\"")))
 def test_no_cell_begins_a_formula_and_every_cell_comes_back(cell: str) -> None:
-    safe = sheets.guard(cell)
-    assert sheets.unguard(safe) == cell
+    safe = formulas.guard(cell)
+    assert formulas.unguard(safe) == cell
     for part in [safe, *safe.replace('"', ";").replace(",", ";").replace("\t", ";").split(";")]:
         assert not part or part[0] not in "=+-@\t\r\n|%"
 
@@ -241,15 +246,15 @@ def test_what_goes_out_comes_back(take: Import, engine: Engine, now: datetime) -
         unsubscribe(session, handle(session, "gone@example.org"), "weekly", method="page", now=now)
         sign_up(session, "new@example.org", now=now, random=lambda size: b"!" * size)
         out = io.StringIO()
-        assert export_csv(session, out, "weekly") == 5
+        assert export_people(session, out, Wanted("weekly")) == 5
         again = io.StringIO()
-        export_csv(session, again, "daily")
+        export_people(session, again, Wanted("daily"))
     assert take(out.getvalue())["unchanged"] == 5
     report = take(out.getvalue(), Order("daily", confirmed=True, consent="copied"))
     assert (report["new"], report["left"], len(report["mailable"])) == (5, 1, 3)
     with db.reading(engine) as session:
         copy = io.StringIO()
-        export_csv(session, copy, "daily")
+        export_people(session, copy, Wanted("daily"))
     ours, theirs = (list(csv.DictReader(io.StringIO(one.getvalue()))) for one in (out, copy))
     told = ("email", "name", "language", "status")
     assert [[row[key] for key in told] for row in ours] == [[row[key] for key in told] for row in theirs]
@@ -285,7 +290,7 @@ def test_rows_of_csv_are_read_as_they_are(corpus: Path) -> None:
     for name, truth in json.loads((corpus / "exports" / "expected.json").read_text()).items():
         if "rows" in truth:
             with (corpus / "exports" / name).open("rb") as stream:
-                header, *rows = [cells for _, cells in sheets.cells_of(stream, "utf-8", ",")]
+                header, *rows = [cells for _, cells in files.cells_of(stream, "utf-8", ",")]
             # The stored copies have lost their carriage returns.
             expected = [{key: cell.replace("\r\n", "\n") for key, cell in row.items()} for row in truth["rows"]]
             assert [dict(zip(header, row, strict=True)) for row in rows] == expected, name

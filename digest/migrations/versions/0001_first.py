@@ -42,6 +42,8 @@ def upgrade() -> None:
         sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("sender", sa.String(), nullable=True),
         sa.Column("reply_to", sa.String(), nullable=True),
+        sa.Column("welcome", sa.Boolean(), nullable=False),
+        sa.Column("goodbye", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("declared_line", sa.Integer(), nullable=True),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
@@ -169,7 +171,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "suppression",
-        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=254), nullable=False),
         sa.Column("scope", sa.String(length=64), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("at", columns.UtcDateTime(), nullable=False),
@@ -352,6 +354,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_subscription_list", "subscription", ["list_id", "status", "subscriber_id"], unique=False)
     op.create_table(
+        "tag",
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["subscriber_id"], ["subscriber.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("name", "subscriber_id"),
+    )
+    op.create_index(op.f("ix_tag_subscriber_id"), "tag", ["subscriber_id"], unique=False)
+    op.create_table(
         "engagement",
         sa.Column("article_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -493,6 +503,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("issue_id", sa.Integer(), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("band", sa.Integer(), nullable=False),
         sa.Column("due_at", columns.UtcDateTime(), nullable=False),
         sa.Column("expires_at", columns.UtcDateTime(), nullable=False),
         sa.Column("done", sa.Boolean(), nullable=False),
@@ -513,6 +524,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("issue_id", sa.Integer(), nullable=True),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("articles", sa.JSON(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("html", sa.LargeBinary(), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=False),
