@@ -172,6 +172,11 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable(f"the database can't be used now: {_first_line(driver)}") from error
 
 
+def breaks_integrity(error: Exception) -> bool:
+    """Whether a statement was refused for a key, told by the driver's own error (PEP 249) or by SQLAlchemy's."""
+    return any(cls.__name__ == "IntegrityError" for cls in type(error).__mro__)
+
+
 def _first_line(error: BaseException | None) -> str:
     return str(error).splitlines()[0] if error and str(error) else type(error).__name__
 

@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ _OPTIONS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe"),
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
+
+_KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " "), "ArrowDown": (40, ""), "ArrowUp": (38, "")}
 
 # Chromium reads from 3 and writes to 4.
 _EXEC = """import fcntl, os, sys
@@ -53,6 +56,28 @@ class Page:
         self._call("Emulation.setDeviceMetricsOverride", **window)
         self._call("Page.setDocumentContent", frameId=self._frame, html=html)
         self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
+
+    def go(self, url: str) -> None:
+        """Open `url`, as typed into the address bar."""
+        self._call("Page.navigate", url=url)
+        self.settle()
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other, as a keyboard does: "Tab", "Enter", "Space", "ArrowDown", or a letter."""
+        for key in keys:
+            code, text = _KEYS.get(key, (ord(key[0].upper()), key if len(key) == 1 else ""))
+            down = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+            self._call("Input.dispatchKeyEvent", type="keyDown", **down)
+            self._call("Input.dispatchKeyEvent", type="keyUp", **{**down, "text": ""})
+
+    def settle(self) -> None:
+        """Wait until the page that is being opened is there, whichever it is."""
+        for _ in range(200):
+            time.sleep(0.05)
+            with suppress(AssertionError):  # the page that was asked is gone
+                if self.said("document.readyState") == "complete":
+                    return
+        raise AssertionError("the page did not open")
 
     def size(self) -> tuple[int, int]:
         """The width and height in pixels that what is shown needs; wider than its window means that it scrolls."""
