@@ -53,7 +53,7 @@ def _in_code() -> Iterator[Said]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
                 given = node.args[: _METHODS[node.func.attr]]
-                if all(isinstance(one, ast.Constant) for one in given):
+                if given and all(isinstance(one, ast.Constant) for one in given):
                     yield _words([getattr(one, "value", None) for one in given], path)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from subscribers.sheets import BadRow, Sheet
+    from subscribers.transfer import Order, Reading
 
 _MAP = "What a column is: email=Contact, attributes.plan=Tier, skip=Notes. Again for each."
 _MEANINGS = frozenset("email first last name language status left stay confirmed tags attributes skip".split())  # noqa: SIM905
@@ -54,7 +55,6 @@ def import_(
       digest subscribers import odd.csv --list weekly --map email=Contact --map skip=Notes --bad bad.csv
       digest subscribers import never.txt --suppress
     """
-    from digest import db
     from subscribers import attributes, transfer
 
     here = frame.of(ctx)
@@ -64,17 +64,25 @@ def import_(
     tags = attributes.tags(tag or [])
     order = transfer.Order(list_id, confirmed=confirmed, consent=consent, dry_run=dry_run, tags=tags)
     reading = transfer.Reading(encoding, _sign(delimiter), _columns(mapping or []))
+    report = _taken(here, path, order, reading, bad)
+    here.out(report, _told(report, dry_run=dry_run))
+
+
+def _taken(here: frame.Frame, path: str, order: Order, reading: Reading, bad: Path | None) -> dict[str, Any]:
+    from digest import db
+    from subscribers import transfer
+
     # Confirm mails are written with what one thread alone may use.
-    two = confirmed and here.config.database.url.startswith("postgresql")
+    two = order.confirmed and here.config.database.url.startswith("postgresql")
     with ExitStack() as closing:
         opened = closing.enter_context(here.app())
         closing.enter_context(people.said())
         file = closing.enter_context(people.file_of(path))
         refuse = _refuser(closing.enter_context(people.owned(bad))) if bad else transfer.overlook
-        report = transfer.import_people(
+        return transfer.import_people(
             file,
             order,
-            transaction=lambda: db.reading(opened.engine) if dry_run else db.writing(opened.engine),
+            transaction=lambda: db.reading(opened.engine) if order.dry_run else db.writing(opened.engine),
             enqueue=lambda session, sends: people.enqueue(opened, session, sends),
             key=opened.instance.suppression_key,
             now=opened.clock(),
@@ -85,7 +93,6 @@ def import_(
             refuse=refuse,
             lanes=1 + two,
         )
-    here.out(report, _told(report, dry_run=dry_run))
 
 
 def export(
