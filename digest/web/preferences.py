@@ -193,7 +193,7 @@ def _page(
 def _spoken(site: Site, name: str, language: str | None, **context: Any) -> Response:
     """A page in the reader's own language."""
     status = 422 if context.get("problem") else 200
-    return site.for_reader(language).page(name, status=status, link=site.at("/link"), **context)
+    return site.for_reader(language).page(name, status=status, **context)
 
 
 def _no_page(site: Site) -> Response:
