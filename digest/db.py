@@ -7,6 +7,7 @@ named places (`pipeline`, each `run.py`, a web request, a command).
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from digest.errors import ConfigError, DatabaseUnavailable
 
 BUSY_MS = 10_000
 _PEN_BUSY_MS = 1_000  # who holds a pen waits in a loop of their own, which can be told to stop
+_LOOK_S = 0.0005
 _LOG_PAGES = 1_000  # SQLite's own measure of when its log is brought into the file
 _LOG_CHANGES = 5_000  # rows changed by a pen, about as many pages
 
@@ -61,8 +63,42 @@ def _sqlite_connect(synchronous: str) -> Any:
 def _sqlite_begin(connection: Connection) -> None:
     # A deferred transaction that turns into a writer fails at once when another one wrote meanwhile,
     # whatever the busy timeout: writers say so at the start.
-    writing = connection.get_execution_options().get("digest_writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("digest_writing", False):
+        _begin_to_write(connection, eager=options.get("digest_eager", False))
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begin_to_write(connection: Connection, *, eager: bool) -> None:
+    """BEGIN IMMEDIATE; `eager` looks for the lock every half millisecond, as somebody waits for an answer.
+
+    SQLite itself sleeps up to a tenth of a second between its looks, and a sender leaves the lock for a millisecond.
+    """
+    driver = connection.connection.dbapi_connection
+    if not eager or not isinstance(driver, sqlite3.Connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    patience = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+    ends = time.monotonic() + patience / 1000
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not _begun(driver) and time.monotonic() < ends:
+            time.sleep(_LOOK_S)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {patience}")
+    if not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # it says what is the matter
+
+
+def _begun(driver: sqlite3.Connection) -> bool:
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -55,8 +55,8 @@ class Audience:
     @property
     def sentence(self) -> str:
         """What a person is told before they press the button."""
-        others = f"; {self.nothing:,} more follow nothing that is in it" if self.nothing else ""
-        return f"You are about to mail {self.size:,} {'person' if self.size == 1 else 'people'}{others}."
+        skipped = f" Skipped, as they follow nothing that is in it: {self.nothing:,}." if self.nothing else ""
+        return f"You are about to mail {self.size:,} {'person' if self.size == 1 else 'people'}.{skipped}"
 
     @property
     def surprising(self) -> bool:

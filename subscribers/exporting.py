@@ -54,10 +54,11 @@ def export_people(session: Session, out: TextIO, wanted: Wanted) -> int:
     besides = wanted.besides or {}
     header = [*_PERSON, *([] if wanted.list_id else ["list"]), *_PLACE, *_MORE, *besides]
     write = _csv(out, header, guarded=wanted.guarded) if wanted.kind == "csv" else _jsonl(out, header)
-    count = 0
+    count, last = 0, 0
     for page in _pages(session, wanted):
         count += len(page)
-        write(_rows(session, page, wanted))
+        write(_rows(session, page, wanted, last))
+        last = page[-1][0]
     return count
 
 
@@ -133,12 +134,15 @@ def _dates(person: Any, place: Any) -> tuple[Any, ...]:
     return person.c.created_at, place.c.created_at, place.c.confirmed_at, place.c.left_at, place.c.paused_until
 
 
-def _rows(session: Session, page: Sequence[Any], wanted: Wanted) -> Iterator[list[str]]:
+def _rows(session: Session, page: Sequence[Any], wanted: Wanted, last: int) -> Iterator[list[str]]:
+    """The cells of a page; what is no list's stands in the first row of its person, `last` being the one before."""
     people = {row[0]: row[1] for row in page}
     tags, proofs = _tags(session, [*people]), _proofs(session, people, wanted.list_id)
     away = _away(session, [row[4] for row in page])
     besides = [told(session, [*people]) for told in (wanted.besides or {}).values()]
     for id_, email, name, language, hashed, attributes, list_id, status, choices, *dates in page:
+        mine = (list_id,) if id_ == last else (list_id, None)
+        last = id_
         yield [
             email,
             name,
@@ -150,7 +154,7 @@ def _rows(session: Session, page: Sequence[Any], wanted: Wanted) -> Iterator[lis
             "" if attributes == "{}" else _object(attributes),
             _listed(tags[id_]) if id_ in tags else "",
             _listed(away[hashed]) if hashed in away else "",
-            "[" + ",".join([proof for of_list, proof in proofs[id_] if of_list in (list_id, None)]) + "]",
+            "[" + ",".join([proof for of_list, proof in proofs[id_] if of_list in mine]) + "]",
             *(told.get(id_, "") for told in besides),
         ]
 

@@ -19,7 +19,7 @@ from subscribers.joining import CAPS, CONFIRM_WITHIN, Send
 from subscribers.keeping import Kept
 from subscribers.meanings import Wish
 from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression, Tag
-from subscribers.rows import insert_or_ignore, text_hash
+from subscribers.rows import insert_missing, insert_or_ignore, text_hash
 from subscribers.sheets import Row
 from subscribers.tokens import HANDLE_BYTES
 
@@ -111,7 +111,17 @@ class _Chunk:
 class Intake:
     """Takes chunks in, each in the session of its own transaction."""
 
-    def __init__(self, order: Order, *, key: bytes, now: datetime, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        order: Order,
+        *,
+        key: bytes,
+        now: datetime,
+        random_bytes: Callable[[int], bytes],
+        suppressed: set[str],
+    ) -> None:
+        """`suppressed` is shared by the lists of one import: whom it keeps away itself still has rows to come."""
+        self.suppressed = suppressed
         self.order = order
         self.key = key
         self.now = now
@@ -135,7 +145,7 @@ class Intake:
         key = self.key
         chunk = _Chunk({email: hash_address(key, email) for email in people})
         known = self._known(session, people)
-        away = self._away(session, chunk.hashes, {row.domain for row in people.values()})
+        away = self._away(session, chunk.hashes, {row.domain for row in people.values()}) - self.suppressed
         for email, row in people.items():
             if away and (chunk.hashes[email] in away or f"@{row.domain}" in away):
                 chunk.words["suppressed"] += 1
@@ -222,11 +232,14 @@ class Intake:
             session.execute(update(person).where(person.c.id == id_).values(**missing))
         self._tag(session, chunk.tagging, ids)
         for email, kept in chunk.away:
-            row = table(Suppression)
-            for scope, reason, at in kept.suppressions:
-                values = {"hash": chunk.hashes[email], "scope": scope, "reason": reason, "at": at or self.now}
-                session.execute(insert_or_ignore(session.get_bind().dialect.name, row).values(**values))
+            self._suppress(session, chunk.hashes[email], kept)
         return ids
+
+    def _suppress(self, session: Session, hashed: str, kept: Kept) -> None:
+        for scope, reason, at in kept.suppressions:
+            values = {"hash": hashed, "scope": scope, "reason": reason, "at": at or self.now}
+            if insert_missing(session, Suppression, values):
+                self.suppressed.add(hashed)
 
     def _stage(self, session: Session, chunk: _Chunk) -> dict[str, int]:
         """Store those who were not known, and the places of all who had none; the ids of the former."""

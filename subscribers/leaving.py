@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from subscribers.addresses import hash_address
 from subscribers.audience import EVERYWHERE
-from subscribers.columns import table
 from subscribers.models import Status, Subscriber, Subscription, Suppression
-from subscribers.rows import Proof, changed, insert_missing, move, record
+from subscribers.rows import Proof, insert_missing, move, record
 from subscribers.suppressing import suppress_all
 
 _ON_A_LIST = (Status.PENDING, Status.CONFIRMED)
@@ -76,12 +75,6 @@ def suppress(
 def keep_away(session: Session, email_hash: str, scope: str, reason: str, now: datetime) -> bool:
     """Write the suppression alone, by the address's hash; true if it is new."""
     return insert_missing(session, Suppression, {"hash": email_hash, "scope": scope, "reason": reason, "at": now})
-
-
-def unsuppress(session: Session, normalised: str, *, key: bytes, scope: str = EVERYWHERE) -> bool:
-    """Lift a suppression; true if there was one. Nobody is subscribed again by it: that takes an own sign-up."""
-    row = table(Suppression)
-    return changed(session, delete(row).where(row.c.hash == hash_address(key, normalised), row.c.scope == scope)) == 1
 
 
 def _end(session: Session, subscriber_id: int, list_id: str, now: datetime) -> bool:

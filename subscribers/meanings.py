@@ -93,7 +93,7 @@ _LEFT_WORDS = frozenset(
         dormant;paused;by_bounces;by_moderator;by_user"""
     )
 )
-# Some programs say it in the name of the file alone.
+# Mailchimp says it in the name of the file alone.
 _FILES = {"unsubscribed": Wish.LEFT, "cleaned": Wish.LEFT, "nonsubscribed": Wish.WAIT}
 
 
@@ -117,7 +117,7 @@ def is_kept(name: str) -> bool:
 
 
 def wish_of_file(name: str) -> Wish:
-    """What the name of a file says about everybody in it, as `cleaned_members_export.csv` does."""
+    """What the name of a file of Mailchimp says about everybody in it, as `cleaned_members_export.csv` does."""
     words = re.split(r"[^a-z]+", name.rpartition("/")[2].casefold())
     return next((wish for word, wish in _FILES.items() if word in words), Wish.JOIN)
 

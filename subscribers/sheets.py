@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
@@ -23,6 +23,7 @@ from subscribers.keeping import Kept
 from subscribers.meanings import Wish
 
 _SAMPLE_ROWS = 50
+_MOST_NAMES = 1_000  # in a file of JSON lines
 _NAMED = re.compile(r'\s*"?(?P<name>[^"<>@]*?)"?\s*<(?P<address>[^<>\s]+@[^<>\s]+)>\s*')  # Ann Lee <ann@example.org>
 
 Cells = Sequence[str]
@@ -94,13 +95,14 @@ def look(file: BinaryIO, reading: Reading = Reading(), name: str = "") -> Sheet:
     mapped = _mapped(rows[0], reading.columns)
     email = next((index for index, meaning in mapped.items() if meaning == "email"), None)
     email = next((names.index(one) for one in meanings.EMAILS if one in names), None) if email is None else email
-    header = email is not None or how.kind == "jsonl" or not any("@" in cell for cell in rows[0])
+    named = email is not None and not _is_address(rows[0][email])  # a number may be the place of an address
+    header = named or how.kind == "jsonl" or not any("@" in cell for cell in rows[0])
     if email is None:
         email = _column_of_addresses(rows)
     if email is None:
         raise BadFile(f"no column holds addresses: expected one named email, got {', '.join(rows[0])[:200] or 'none'}")
     program = meanings.program(rows[0]) if header else ""
-    places, ignored = _places(rows[0], mapped, email, program) if header else ({"email": (email,)}, ())
+    places, ignored = _places(rows[0], mapped, email, program) if header else (_numbered(mapped, email), ())
     shown = {
         meaning: ", ".join(rows[0][index].strip() if header else str(index + 1) for index in indices)
         for meaning, indices in places.items()
@@ -115,7 +117,7 @@ def look(file: BinaryIO, reading: Reading = Reading(), name: str = "") -> Sheet:
         ignored=ignored,
         program=program,
         skip=skip + header,
-        wish=meanings.wish_of_file(name),
+        wish=meanings.wish_of_file(name) if program == "mailchimp" else Wish.JOIN,
     )
 
 
@@ -173,6 +175,15 @@ def _places(
     return places, tuple(ignored)
 
 
+def _numbered(mapped: Mapping[int, str], email: int) -> dict[str, tuple[int, ...]]:
+    """What the columns of a file without a header mean: only what the caller says."""
+    places: dict[str, tuple[int, ...]] = {"email": (email,)}
+    for index, meaning in sorted(mapped.items()):
+        if index != email and meaning != "skip":
+            places[meaning] = (*places.get(meaning, ()), index)
+    return places
+
+
 def _meaning(column: str, program: str) -> str:
     name = meanings.plain(column)
     if program == "digest" and name in keeping.COLUMNS:
@@ -185,13 +196,37 @@ def _meaning(column: str, program: str) -> str:
 
 def read(file: BinaryIO, sheet: Sheet) -> Iterator[Row | BadRow]:
     """The people of the file, in its order, blank rows left out; BadFile where it can't be read on."""
-    take = _taker(sheet)
     if sheet.kind == "jsonl":
-        for line, value in files.objects_of(file, sheet.encoding):
-            yield BadRow(line, value) if isinstance(value, str) else take(line, files.as_cells(value, sheet.header))
+        yield from _read_objects(file, sheet)
         return
+    take = _taker(sheet)
     for line, cells in files.cells_of(file, sheet.encoding, sheet.delimiter, sheet.skip):
         yield take(line, cells)
+
+
+def _read_objects(file: BinaryIO, sheet: Sheet) -> Iterator[Row | BadRow]:
+    """A name that comes up late in the file means what it would have meant in its first line."""
+    take, known = _taker(sheet), set(sheet.header)
+    for line, value in files.objects_of(file, sheet.encoding):
+        if isinstance(value, str):
+            yield BadRow(line, value)
+            continue
+        if not value.keys() <= known:
+            if len(known | value.keys()) > _MOST_NAMES:
+                yield BadRow(line, f"the file has more than {_MOST_NAMES} different names")
+                continue
+            sheet = _widened(sheet, [name for name in value if name not in known])
+            take, known = _taker(sheet), set(sheet.header)
+        yield take(line, files.as_cells(value, sheet.header))
+
+
+def _widened(sheet: Sheet, names: Sequence[str]) -> Sheet:
+    header, places = (*sheet.header, *names), dict(sheet.places)
+    for index, name in enumerate(names, len(sheet.header)):
+        meaning = _meaning(name, sheet.program)
+        if meaning != "skip":
+            places[meaning] = (*places.get(meaning, ()), index)
+    return replace(sheet, header=header, places=places)
 
 
 def _taker(sheet: Sheet) -> Callable[[int, Cells], Row | BadRow]:

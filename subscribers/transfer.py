@@ -127,7 +127,7 @@ def import_people(
         sheets = {part.name: look(part.file, reading or Reading(), part.name) for part in parts}
         if not order.list_id and not all("list" in sheet.places for sheet in sheets.values()):
             raise UnknownList("expected --list: only an export of ours of everybody says which list each row is of")
-        means: dict[str, Any] = {"key": key, "now": now, "random_bytes": random_bytes}
+        means: dict[str, Any] = {"key": key, "now": now, "random_bytes": random_bytes, "suppressed": set()}
         sorter = _Sorter(order, lambda list_id: Intake(replace(order, list_id=list_id), **means), transaction, refuse)
         total = sum(files.lines(part.file) for part in parts)
         for chunk in _chunks(parts, sheets):

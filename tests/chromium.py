@@ -44,17 +44,17 @@ class Page:
     def __init__(self, asks: BufferedWriter, answers: BufferedReader) -> None:
         self._asks, self._answers, self._rest = asks, answers, b""
         self._number, self._session = 0, ""
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._frame = self._call("Page.getFrameTree")["frameTree"]["frame"]["id"]
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._frame = self.call("Page.getFrameTree")["frameTree"]["frame"]["id"]
 
     def show(self, html: str, width: int, *, dark: bool = False) -> None:
         """Show `html` in a window of that many pixels, on a light or a dark screen."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
         window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self._call("Emulation.setDeviceMetricsOverride", **window)
-        self._call("Page.setDocumentContent", frameId=self._frame, html=html)
+        self.call("Emulation.setDeviceMetricsOverride", **window)
+        self.call("Page.setDocumentContent", frameId=self._frame, html=html)
         self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
 
     def go(self, url: str) -> None:
@@ -87,16 +87,17 @@ class Page:
 
     def picture(self, path: Path) -> None:
         """The whole of what is shown as a PNG."""
-        got = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        got = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(got["data"]))
 
     def said(self, script: str) -> Any:
         """What the expression `script` comes to in the page, waited for if it is a promise."""
-        got = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        got = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in got, got["exceptionDetails"]
         return got["result"].get("value")
 
-    def _call(self, method: str, **given: Any) -> Any:
+    def call(self, method: str, **given: Any) -> Any:
+        """The result of a command of the DevTools protocol; AssertionError with what Chromium says against it."""
         self._number += 1
         asked: dict[str, Any] = {"id": self._number, "method": method, "params": given}
         if self._session:

@@ -32,3 +32,23 @@ def test_each_table_of_the_benchmark_has_its_lines(name: str, rows: list[str]) -
         pytest.skip(f"the rest runs; {missing}")
     if "our sink is the far end" in done.stdout:
         pytest.skip("the rest runs; Postfix can't be started here")
+
+
+@pytest.mark.parametrize(
+    ("name", "small", "row"),
+    [
+        ("leaving", ["--readers", "400", "--leavers", "80"], "| sqlite | 80 |"),
+        ("storm", ["--posts", "300", "--networks", "15", "--victims", "10", "--people", "20"], "| 10 | 20 of 20 |"),
+    ],
+)
+def test_what_a_crowd_does_at_its_smallest(name: str, small: list[str], row: str) -> None:
+    command = [sys.executable, SEND.with_name(f"{name}.py"), *small]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert row in done.stdout
+
+
+def test_the_time_of_an_answer_is_measured() -> None:
+    command = [sys.executable, SEND.with_name("answers.py"), "--rounds", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "| sqlite | " in done.stdout, done.stderr

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -46,6 +46,13 @@ class Clock:
 
     def move(self, **span: float) -> None:
         self.now += timedelta(**span)
+
+
+class Going(Clock):
+    """A clock that goes."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
 
 
 @dataclass
@@ -101,9 +108,9 @@ def configured(**web: Any) -> Config:
 
 
 @contextmanager
-def serving(engine: Engine, now: datetime, config: Config | None = None) -> Iterator[Host]:
-    """A host whose pages answer on a port of their own until the block ends."""
-    host = Host(engine, Clock(now), config or configured())
+def serving(engine: Engine, now: datetime | None, config: Config | None = None) -> Iterator[Host]:
+    """A host whose pages answer on a port of their own until the block ends; without `now` its clock goes."""
+    host = Host(engine, Clock(now) if now else Going(datetime.now(UTC)), config or configured())
     with listener("127.0.0.1:0") as listening:
         host.port = listening.getsockname()[1]
         running = server(create_app(host))
@@ -186,6 +193,21 @@ def add_issue(
         )
     )
     session.flush()
+
+
+def shown(web: httpx.Client, path: str = "/") -> str:
+    """The stamp in the sign-up form."""
+    found = re.search(r'name="shown" value="([^"]+)"', web.get(path).text)
+    assert found
+    return found[1]
+
+
+def sign_up(host: Host, web: httpx.Client, email: str, *, headers: Any = None, **fields: Any) -> httpx.Response:
+    """Fill in the form and press the button ten seconds later; a field that is None is not sent."""
+    form = {"email": email, "list": "weekly", "name": "", "website": "", "shown": shown(web), **fields}
+    host.clock.move(seconds=10)
+    told = {key: value for key, value in form.items() if value is not None}
+    return web.post("/subscribe", data=told, headers=headers)
 
 
 _VOLATILE = re.compile(r"\d+\.[0-9a-f]{32}")  # the stamp of a form

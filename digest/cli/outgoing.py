@@ -257,8 +257,8 @@ def variants(ctx: typer.Context, issue: _IssueId = None) -> None:
         for share in found.variants
     ]
     table = frame.columns(["VARIANT", "READERS", "ARTICLES", "LANGUAGE", "SUBJECT"], rows, widest=80)
-    without = [f"{found.nothing:,} readers follow nothing that is in it: they are skipped."] if found.nothing else []
-    without += [f"{found.elsewhere:,} readers chose other editions of the list."] if found.elsewhere else []
+    without = [f"Skipped, as they follow nothing that is in it: {found.nothing:,}."] if found.nothing else []
+    without += [f"Not its readers, as they chose other editions: {found.elsewhere:,}."] if found.elsewhere else []
     here.out({"issue": chosen, **asdict(found)}, [*table, *without])
 
 

@@ -54,6 +54,11 @@ def chosen(opened: App, session: Session, where: str, list_id: str | None = None
     return segments.where(session, where, now=opened.clock(), list_id=list_id) if where else None
 
 
+def counted(count: int) -> str:
+    """So many people, in words."""
+    return f"{count:,} {'person' if count == 1 else 'people'}"
+
+
 @contextmanager
 def said() -> Iterator[None]:
     """The errors of people as those of the command line."""
@@ -80,6 +85,7 @@ def file_of(path: str) -> Iterator[BinaryIO]:
             return
         spool = closing.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(file, spool)
+        spool.seek(0)
         yield spool
 
 

@@ -35,5 +35,5 @@ def check(
         condition = segments.where(session, where, now=now, list_id=list_id)
         count = segments.size(session, condition)
         mailed = None if list_id is None else size(session, list_id, now, condition)
-    human = f"{count:,} people" if mailed is None else f"{count:,} people, {mailed:,} of them mailable on {list_id}"
+    human = people.counted(count) + ("" if mailed is None else f", {mailed:,} of them mailable on {list_id}")
     here.out({"filter": where, "list": list_id, "people": count, "mailable": mailed}, human + ".")

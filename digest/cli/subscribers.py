@@ -132,7 +132,10 @@ def show(ctx: typer.Context, address: people.Who) -> None:
     proofs = [
         (proof["at"], proof["list_id"], proof["action"], proof["method"], proof["text"]) for proof in page["consent"]
     ]
-    human = [f"{page['email']}  {page.get('name', '')}".rstrip(), ""]
+    human = [f"{page['email']}  {page.get('name', '')}".rstrip()]
+    human += [f"{name}: {value}" for name, value in page.get("attributes", {}).items()]
+    human += [f"tags: {', '.join(page['tags'])}"] if page.get("tags") else []
+    human += [""]
     human += [*frame.columns(("list", "status", "confirmed", "left"), places), ""]
     human += frame.columns(("at", "list", "what", "how", "words"), proofs)
     human += [
@@ -205,14 +208,14 @@ def _tagged(ctx: typer.Context, name: str, addresses: list[str], where: str, do:
     if not addresses and not where:
         raise UsageError("expected addresses, or --where with a filter")
     if not tags([name]):
-        raise UsageError("expected a tag with a letter in it")
+        raise UsageError("expected a tag that is not blank")
     here = frame.of(ctx)
     with here.app() as opened, people.said(), db.writing(opened.engine) as session:
         meant = people.chosen(opened, session, where)
         wanted = [normalise(address).normalised for address in addresses]
         named = table(Subscriber).c.email.in_(wanted) if wanted else true()
         count = do(session, tags([name])[0], and_(named, true() if meant is None else meant))
-    here.out({"tag": tags([name])[0], word: count}, f"{count:,} people {word}.")
+    here.out({"tag": tags([name])[0], word: count}, f"{people.counted(count)} {word}.")
 
 
 for _verb, _command in {**transfers.VERBS, **suppressions.VERBS, **persons.VERBS}.items():

@@ -134,7 +134,7 @@ def export(
             return
         with people.owned(path) as file:
             count = exporting.export_people(session, file, wanted)
-    here.out({"list": list_id, "people": count, "file": str(path)}, f"{count} people in {path}.")
+    here.out({"list": list_id, "people": count, "file": str(path)}, f"{people.counted(count)} in {path}.")
 
 
 VERBS: Mapping[str, Callable[..., None]] = {"import": import_, "export": export}

@@ -118,6 +118,8 @@ class IssueContent:
     subscribe_url: str = ""
     theme: Theme = THEMES[STANDARD]
     # What variants are made by (compose.selecting):
+    own_language: str = ""  # of the editor's words and the titles of sections, where it is not `language`
+    own_direction: str = ""
     lead_section: str = ""  # id of the section that the lead is of
     choosable: tuple[str, ...] = ()  # ids of the sections of all the list's editions: what its readers may name
     subject_template: str = ""

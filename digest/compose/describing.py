@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from digest.compose.candidates import Looked
 from digest.compose.content import ArticleContent, articles
 from digest.compose.run import Composed, Explained
 from digest.models import Article, Issue, IssueState, Override, Placement, SectionBy
@@ -190,7 +191,7 @@ def _placed(article: ArticleContent, row: Placement, composed: Composed) -> dict
     }
 
 
-def _left_out(row: Placement, article: Article) -> dict[str, Any]:
+def _left_out(row: Placement, article: Article | Looked) -> dict[str, Any]:
     return {
         "id": article.id,
         "title": article.title,

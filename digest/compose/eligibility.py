@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.compose.candidates import Looked
 from digest.models import Article, Cause
 
 FAR_DAYS = 36_500  # a window of a century is "everything"; more would leave the calendar
@@ -37,7 +38,7 @@ class Refused:
     sentence: str
 
 
-def not_eligible(article: Article, window: Window, *, rolled: bool = False) -> Refused | None:
+def not_eligible(article: Article | Looked, window: Window, *, rolled: bool = False) -> Refused | None:
     """Why an issue with this window can't have `article`; None if it can.
 
     A source that was down loses nothing: its articles may be as old as its last good look, less `window.days`. A source

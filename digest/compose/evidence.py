@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from digest.compose.common import COMMON_WORDS
-from digest.compose.words import Rows, counted, pieces, rarity, vocabulary, weighed, words
+from digest.compose.dates import DAYS, MONTHS
+from digest.compose.words import Rows, pieces, rarity, tabled, weighed, words
 
 SERIAL = 5  # words of a title that numbers tell apart; "7 dead after crash in Rome" is told again with other numbers
 OUTWEIGHING = 300  # characters of a text that has words enough
 LONGEST = 600  # characters of a text that are looked at; more changes little
-# Whose names of days and months are known, by CLDR.
-LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "nb", "fi", "cs", "ru", "uk", "tr", "ar", "he")
 
-_SENTENCE = re.compile(r"(?<=[.!?:\"])\s+")
-_TOKEN = re.compile(r"[^\W_][\w\u2019'-]*")
+# A capitalised word that begins a sentence, which is no name; or any other word.
+_TOKEN = re.compile(r"(?:\A|(?<=[.!?:\"])\s)[\W_]*[^\W\d_][\w\u2019'-]*|([^\W_][\w\u2019'-]*)")
 _RUN = re.compile(r"(?:[A-ZÀ-ÖØ-ÞĀ-ŽЀ-Я][\w\u2019'-]+(?:\s+(?=[A-ZÀ-ÖØ-ÞĀ-ŽЀ-Я]))?)+|\d[\d,.]*")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _URL_YEAR = re.compile(r"(?<=/)((?:19|20)\d\d)(?=[/-]\d\d?(?!\d)|[01]\d[0-3]\d(?!\d))")
@@ -78,25 +77,33 @@ class Letters:
         for start in range(0, count, _ROWS):
             seen += np.bincount((self.spoken[start : start + _ROWS] @ self.pieces).indices, minlength=width)
         rare = np.log((1 + count) / (1 + seen)) + 1
-        telling = sparse.diags((seen <= common).astype(float), format="csr")
-        found = [sparse.csr_matrix((0, width))]
-        for start in range(0, len(wanted), _ROWS):
-            found.append(weighed(self.spoken[wanted[start : start + _ROWS]] @ self.pieces, rare) @ telling)
-            found[-1].eliminate_zeros()
-            found[-1].sort_indices()
-        return sparse.vstack(found, format="csr")
+        found = [
+            _only(weighed(self.spoken[wanted[start : start + _ROWS]] @ self.pieces, rare), seen <= common).astype(
+                np.float32
+            )
+            for start in range(0, len(wanted), _ROWS)
+        ]
+        return sparse.vstack(found or [sparse.csr_matrix((0, width))], format="csr")
+
+
+def _only(rows: Rows, telling: Numbers) -> Rows:
+    """The rows without the columns that tell nothing."""
+    rows.data[~telling[rows.indices]] = 0.0
+    rows.eliminate_zeros()
+    rows.sort_indices()
+    return rows
 
 
 def evidence(texts: Sequence[Text]) -> Evidence:
     """The evidence of `texts`, weighed by how rare each piece of it is among them."""
     whole = [_whole(text) for text in texts]
     spoken = [_spoken(line, text) for line, text in zip(whole, texts, strict=True)]
-    addressed = [one + words("", text.url) for one, text in zip(spoken, texts, strict=True)]
-    columns = vocabulary(spoken)
+    columns, both = tabled([*spoken, *(words("", text.url) for text in texts)])
+    said = both[: len(texts)]
     return Evidence(
-        words=_weighed(addressed),
-        letters=Letters(counted(spoken, columns), pieces(columns)),
-        names=_weighed([_names(line) if text.dek else [] for line, text in zip(whole, texts, strict=True)]),
+        words=_balanced(said + both[len(texts) :]),
+        letters=Letters(said, pieces(columns)),
+        names=_names([line if text.dek else "" for line, text in zip(whole, texts, strict=True)]),
         serials=_serials(texts),
         lengths=np.array([len(line) for line in whole], dtype=float),
         hours=np.array([np.nan if text.hour is None else text.hour for text in texts]),
@@ -104,8 +111,8 @@ def evidence(texts: Sequence[Text]) -> Evidence:
         dates=tuple(
             np.array(found, dtype=np.int64)
             for found in (
-                [_bits(one, _weekdays()) for one in spoken],
-                [_bits(_dated(one), _months()) for one in spoken],
+                [_bits(one, DAYS) for one in spoken],
+                [_bits(_dated(one), MONTHS) for one in spoken],
                 [_years(line, text.url) for line, text in zip(whole, texts, strict=True)],
             )
         ),
@@ -132,24 +139,19 @@ def _parts(word: str) -> list[str]:
     return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
 
 
-def _weighed(rows: Sequence[Sequence[str]]) -> Rows:
-    return _balanced(counted(rows, vocabulary(rows)))
-
-
 def _balanced(counts: Rows) -> Rows:
     return weighed(counts, rarity(counts))
 
 
-def _names(text: str) -> list[str]:
+def _names(lines: Sequence[str]) -> Rows:
     """Numbers, runs of capitalised words, and each capitalised word that does not begin a sentence."""
-    runs = [f"{found.strip().casefold()}." for found in _RUN.findall(text)]
-    single = [
-        _OWNER.sub("", token).casefold()
-        for sentence in _SENTENCE.split(text)
-        for place, token in enumerate(_TOKEN.findall(sentence))
-        if token[0].isdecimal() or (place and token[0].isupper())
-    ]
-    return runs + single
+    _, runs = tabled([_RUN.findall(line) for line in lines], lambda run: run.strip().casefold())
+    _, single = tabled([_TOKEN.findall(line) for line in lines], _name)
+    return _balanced(sparse.hstack([runs, single], format="csr"))
+
+
+def _name(token: str) -> str:
+    return _OWNER.sub("", token).casefold() if token[:1].isdecimal() or token[:1].isupper() else ""
 
 
 def _serials(texts: Sequence[Text]) -> Numbers:
@@ -177,41 +179,18 @@ def _bits(spoken: Sequence[str], known: Mapping[str, int]) -> int:
 
 def _dated(spoken: Sequence[str]) -> list[str]:
     """The months beside a number: "May 12" is a month, "may win" is none."""
-    months = _months()
-    if months.keys().isdisjoint(spoken):
+    if MONTHS.keys().isdisjoint(spoken):
         return []
     return [
         word
         for place, word in enumerate(spoken)
-        if word in months and any(other.isdecimal() for other in spoken[max(place - 1, 0) : place + 2])
+        if word in MONTHS and any(other.isdecimal() for other in spoken[max(place - 1, 0) : place + 2])
     ]
 
 
 def _years(text: str, url: str) -> int:
     found = 0
-    for year in (*_YEAR.findall(text), *_URL_YEAR.findall(url)):
+    dated = _YEAR.findall(text) if "19" in text or "20" in text else []
+    for year in (*dated, *_URL_YEAR.findall(url)):
         found |= 1 << int(year) % _YEARS
-    return found
-
-
-@cache
-def _weekdays() -> Mapping[str, int]:
-    from babel.dates import get_day_names
-
-    return _names_of(lambda language: get_day_names("wide", locale=language))
-
-
-@cache
-def _months() -> Mapping[str, int]:
-    from babel.dates import get_month_names
-
-    return _names_of(lambda language: get_month_names("wide", locale=language))
-
-
-def _names_of(names: Callable[[str], Mapping[int, str]]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for language in LANGUAGES:
-        for number, name in names(language).items():
-            for word in words(name)[:1]:
-                found[word] = found.get(word, 0) | 1 << number
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from functools import cached_property
 from itertools import accumulate
 
 from digest.compose.content import ArticleContent, IssueContent
@@ -24,8 +25,12 @@ class Lowest:
         placed = enumerate(article for section in content.sections for article in section.articles)
         lowest_first = sorted(placed, key=lambda one: (one[1].rank, one[0]), reverse=True)
         self._order = [article for _, article in lowest_first]
-        self._weights = [0, *accumulate(map(_weight, self._order))]  # of the first n of them
         self._before: tuple[int, int] | None = None  # (how many were lost, bytes of the mail)
+
+    @cached_property
+    def _weights(self) -> list[int]:
+        """Of the first n of them."""
+        return [0, *accumulate(map(_weight, self._order))]
 
     def lose(self, size: int, most: int) -> bool:
         """Give up as many more as a mail of `size` bytes needs to lose to have `most`; False if none is left."""

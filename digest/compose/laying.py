@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert
@@ -13,7 +14,7 @@ from sqlmodel import Session, col
 
 from digest.compose import learned, rows, signals
 from digest.compose.building import build, titled
-from digest.compose.candidates import Candidate, candidate
+from digest.compose.candidates import Candidate, Looked, candidate
 from digest.compose.content import IssueContent, content_hash
 from digest.compose.eligibility import Refused, named, not_eligible, taken, window
 from digest.compose.placing import Layout, by_hand, place
@@ -22,10 +23,12 @@ from digest.compose.sections import settled_by, standing
 from digest.compose.stories import Told, stories
 from digest.config.values import Config, EditionConfig
 from digest.links import Links
-from digest.models import Article, Cause, Issue, Override, Placement, SectionBy, table
+from digest.models import Cause, Issue, Override, Placement, SectionBy, table
 
 if TYPE_CHECKING:
     from digest.compose.learning import Guess
+
+_AT_ONCE = 1_000  # placements that are held as they are written
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Laid:
     content: IssueContent
     placed: int
     problems: tuple[str, ...]
-    articles: Mapping[int, Article]  # all that it looked at, by id
+    articles: Mapping[int, Looked]  # all that it looked at, by id
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class _Pool:
     refused: Mapping[int, Refused]
     seen: Mapping[int, datetime]  # when an article became available
     rolled: Mapping[int, str]  # where what is rolled over comes from, a sentence
-    articles: Mapping[int, Article]
+    articles: Mapping[int, Looked]
 
 
 def lay(session: Session, config: Config, links: Links, edition: EditionConfig, issue: Issue) -> Laid:
@@ -63,7 +66,7 @@ def lay(session: Session, config: Config, links: Links, edition: EditionConfig, 
     guesses = learned.guesses(session, edition, [story.article for story in ranked])
     layout = place(ranked, edition, overrides, guesses)
     settled = _settled(ranked, layout, edition, overrides, guesses)
-    _store(session, issue, list(_placements(issue, pool, ranked, layout, settled)))
+    _store(session, issue, _placements(issue, pool, ranked, layout, settled))
     material = rows.material_of(session, config, edition, issue)
     automatic, problem = titled(build(material, links), edition.subject)
     issue.subject, issue.preheader = automatic.subject, automatic.preheader
@@ -79,23 +82,21 @@ def _pool(session: Session, edition: EditionConfig, issue: Issue, overrides: Map
     looked = window(issue.window_start, issue.window_end, edition.window_days)
     elsewhere = rows.taken_by_others(session, issue)
     rolling = [*rows.rolling(session, issue, edition.ranking.roll_over), *rows.passed_over(session, issue)]
-    rolled = {rolled.article.id or 0: _rolled(rolled) for rolled in rolling}
+    rolled = {rolled.article.id: _rolled(rolled) for rolled in rolling}
     inside = rows.looked_at(session, looked, [*overrides])
-    both = {article.id or 0: (article, source) for article, source in inside}
-    both |= {one.article.id or 0: (one.article, one.source) for one in rolling}
+    both = {one.id: one for one in (*inside, *(one.article for one in rolling))}
     candidates, refused, seen = [], {}, {}
-    for id_, (article, source) in sorted(both.items(), key=lambda pair: pair[1][0].canonical_url):
-        seen[id_] = article.available_at
-        other = elsewhere.get(id_)
+    for article in sorted(both.values(), key=lambda article: article.canonical_url):
+        seen[article.id] = article.available_at
+        other = elsewhere.get(article.id)
         reason = taken(other.number, other.issue_id) if other else None
-        if reason is None and not by_hand(overrides.get(id_)):
-            reason = not_eligible(article, looked, rolled=id_ in rolled)
+        if reason is None and not by_hand(overrides.get(article.id)):
+            reason = not_eligible(article, looked, rolled=article.id in rolled)
         if reason is None:
-            candidates.append(candidate(article, source))
+            candidates.append(candidate(article))
         else:
-            refused[id_] = reason
-    articles = {id_: article for id_, (article, _) in both.items()}
-    return _Pool(tuple(candidates), refused, seen, rolled, articles)
+            refused[article.id] = reason
+    return _Pool(tuple(candidates), refused, seen, rolled, both)
 
 
 def _rolled(rolling: rows.Rolling) -> str:
@@ -192,7 +193,8 @@ def _said(title: str) -> str:
     return " ".join(re.findall(r"\w+", title.casefold()))
 
 
-def _store(session: Session, issue: Issue, places: list[dict[str, object]]) -> None:
+def _store(session: Session, issue: Issue, places: Iterable[dict[str, object]]) -> None:
     session.exec(delete(Placement).where(col(Placement.issue_id) == issue.id))
-    if places:
-        session.exec(insert(table(Placement)), params=places)
+    left = iter(places)
+    while some := list(islice(left, _AT_ONCE)):
+        session.exec(insert(table(Placement)), params=some)

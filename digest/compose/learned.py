@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sqlmodel import Session, col, select
+import sqlalchemy as sa
+from sqlmodel import Session, col
 
-from digest.compose.candidates import Candidate, candidate
+from digest.compose.candidates import Candidate, Looked, candidate
+from digest.compose.rows import LOOKED
 from digest.compose.sections import ruled, standing
 from digest.config.values import EditionConfig
 from digest.models import Article, Issue, IssueState, Placement, SectionBy, Source
@@ -45,12 +47,12 @@ def _past(session: Session, edition: EditionConfig, known: set[str]) -> list[tup
     What was guessed is not learned from: a wrong guess nobody noticed would make itself true.
     """
     query = (
-        select(Article, Source, Placement.section_id)
+        sa.select(*LOOKED, col(Placement.section_id))
+        .join_from(Article, Source)
         .join(Placement, col(Placement.article_id) == col(Article.id))
         .join(Issue, col(Issue.id) == col(Placement.issue_id))
-        .join(Source, col(Source.id) == col(Article.source_id))
         .where(
-            Issue.edition_id == edition.id,
+            col(Issue.edition_id) == edition.id,
             col(Issue.state).in_(OUT),
             col(Placement.left_out).is_(None),
             col(Placement.section_by).in_((SectionBy.RULE, SectionBy.EDITOR)),
@@ -59,7 +61,7 @@ def _past(session: Session, edition: EditionConfig, known: set[str]) -> list[tup
         .order_by(col(Issue.number).desc(), col(Placement.position))
         .limit(MOST)
     )
-    rows = [(candidate(article, source), section) for article, source, section in session.exec(query)]
+    rows = [(candidate(Looked._make(row)), section) for *row, section in session.execute(query)]
     many = Counter(section for _, section in rows)
     return [(one, section) for one, section in rows if many[section] >= LEAST]
 

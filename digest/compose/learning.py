@@ -96,8 +96,7 @@ def learn(past: Sequence[Example], window: Sequence[Example] = ()) -> Model | No
         return None
     window = sorted((replace(row, section="") for row in window), key=_key)
     read = _words([*past, *window])
-    columns = text.vocabulary(read)
-    counts = text.counted(read, columns)
+    columns, counts = text.tabled(read)
     rare = text.rarity(counts)
     rows = text.weighed(counts, rare)
     some = len(past) + np.unique(np.linspace(0, max(len(window) - 1, 0), min(len(window), MOST_NEW)).astype(int))

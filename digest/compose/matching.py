@@ -11,13 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import squareform
 
 from digest.compose.evidence import Evidence, Numbers, Text, evidence
 from digest.compose.words import Rows
@@ -29,14 +25,16 @@ OTHER_DATES = (0.7, 0.8, 0.75)  # of those that name days of the week, months, y
 SAME_DATES = (1.0, 1.3, 1.6)  # and of those that name one in common
 ONE_SOURCE = 0.2  # of two texts of one source: it writes of an event again to say something else
 SECOND = 0.3  # share of being like the same others
+OTHERS = 60  # of the others that a text is like, the likest are looked at
 FAINT = 0.04  # what is less alike is not alike
 SHORT, LONG = 0.11, 0.3  # how alike texts of 80 and of 300 characters must be
 SHORT_TEXT, LONG_TEXT = 80, 300
-COMMON = 200  # texts, or a tenth of all: a term that more have tells nothing
+COMMON, MOST_COMMON = 200, 1_000  # texts, or between them a tenth of all: a term that more have tells nothing
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
 _CHUNK = 2_000  # pairs whose rows are held at once
 _ROWS = 100
+_LATER = 10  # pieces of so many rows; each is compared with those of its own ten and of later ones only
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,9 @@ def named_alike(texts: Sequence[Text]) -> list[list[int]]:
     return [group for same in by_title.values() for group in _weeks(texts, same)]
 
 
-def _weeks(texts: Sequence[Text], same: Sequence[int]) -> list[list[int]]:
+def _weeks(texts: Sequence[Text], same: list[int]) -> list[list[int]]:
+    if len(same) == 1:
+        return [same]
     found: list[list[int]] = []
     for number in sorted(same, key=lambda number: _order(texts[number])):
         if found and _hour(texts[number]) - _hour(texts[found[-1][0]]) <= WEEK_H:
@@ -87,8 +87,9 @@ def _hour(text: Text) -> float:
     return text.hour or 0.0
 
 
-def _order(text: Text) -> tuple[float, str, str, str]:
-    return _hour(text), text.url, text.title, text.dek
+def _order(text: Text) -> tuple[object, ...]:
+    """All that a text says, so that two that stand alike here are one to everything else."""
+    return _hour(text), text.hour is None, text.url, text.title, text.dek, text.source
 
 
 def _told(texts: Sequence[Text]) -> list[list[int]]:
@@ -98,19 +99,19 @@ def _told(texts: Sequence[Text]) -> list[list[int]]:
     given = evidence(texts)
     needed = SHORT + (LONG - SHORT) * _length(given.lengths)
     alike = _with_others(_alike(given, _candidates(given, needed)))
-    return [group for block in _blocks(alike, needed) for group in _linked(block, alike, needed)]
+    return _joined(_blocks(alike, needed), alike, needed)
 
 
 def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
     """Pairs that share enough words, none of them common, and were published near each other."""
     telling = _telling(given.words)
-    count = telling.shape[0]
-    other = telling.T.tocsc()
     found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))]
-    for start in range(0, count, _ROWS):  # in pieces: all products at once would not fit
-        shared = (telling[start : start + _ROWS] @ other).tocoo()
+    for start in range(0, telling.shape[0], _ROWS):  # in pieces: all products at once would not fit
+        if start % (_LATER * _ROWS) == 0:
+            first, later = start, telling[start:].T.tocsr()
+        shared = (telling[start : start + _ROWS] @ later).tocoo()
         some = shared.data >= NEAR * needed.min()  # most are not, and need no closer look
-        pairs = _Pairs(shared.row[some] + start, shared.col[some], shared.data[some])
+        pairs = _Pairs(shared.row[some] + start, shared.col[some] + first, shared.data[some])
         least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
         pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
         found.append(pairs.where(_apart(given, pairs) < -_fading(given, pairs) * np.log(FAINT)))
@@ -119,7 +120,7 @@ def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
 
 
 def _telling(rows: Rows) -> Rows:
-    """The rows without the terms that a tenth of them have: those bring nobody together."""
+    """The rows without the terms that many of them have: those bring nobody together."""
     seen = np.bincount(rows.indices, minlength=rows.shape[1])
     kept = seen[rows.indices] <= _common(rows.shape[0])
     found = sparse.csr_matrix((np.where(kept, rows.data, 0.0), rows.indices, rows.indptr), rows.shape, copy=True)
@@ -175,7 +176,7 @@ def _spelled(given: Evidence, first: Numbers, second: Numbers) -> Numbers:
 
 def _common(count: int) -> int:
     """Of `count` texts, how many may have a term that still tells something."""
-    return max(COMMON, count // 10)
+    return min(max(COMMON, count // 10), MOST_COMMON)
 
 
 def _products(rows: Rows, first: Numbers, second: Numbers) -> Numbers:
@@ -189,9 +190,18 @@ def _products(rows: Rows, first: Numbers, second: Numbers) -> Numbers:
 
 def _with_others(alike: Rows) -> Rows:
     """Mixed with how much two are like the same others (the cosine of their rows)."""
-    length = np.sqrt(np.asarray(alike.multiply(alike).sum(axis=1)).ravel())
-    rows = sparse.diags(1 / length) @ alike
+    near = _nearest(alike)
+    length = np.sqrt(np.asarray(near.multiply(near).sum(axis=1)).ravel())
+    rows = sparse.diags(1 / length) @ near
     return sparse.csr_matrix((1 - SECOND) * alike + SECOND * (rows @ rows.T))
+
+
+def _nearest(alike: Rows) -> Rows:
+    """The rows with their largest values only, where they have very many: the cost grows with the square."""
+    row = np.repeat(np.arange(alike.shape[0]), np.diff(alike.indptr))
+    order = np.lexsort((alike.indices, -alike.data, row))
+    kept = np.sort(order[np.arange(len(row)) - alike.indptr[row] < OTHERS])
+    return sparse.csr_matrix((alike.data[kept], (row[kept], alike.indices[kept])), alike.shape)
 
 
 def _blocks(alike: Rows, needed: Numbers) -> list[Numbers]:
@@ -212,19 +222,71 @@ def _blocks(alike: Rows, needed: Numbers) -> list[Numbers]:
 
 
 def _connected(members: Numbers, first: Numbers, second: Numbers, count: int) -> list[Numbers]:
-    edges = sparse.coo_matrix((np.ones(len(first)), (first, second)), (count, count))
-    _, label = connected_components(edges, directed=False)
+    """The members that hang together by pairs; each takes over the smallest number that it can reach."""
+    label = np.arange(count)
+    while (label[first] != label[second]).any():
+        least = np.minimum(label[first], label[second])
+        np.minimum.at(label, label[first], least)
+        np.minimum.at(label, label[second], least)
+        while (label != label[label]).any():
+            label = label[label]
     order = members[np.argsort(label[members], kind="stable")]
     return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
 
 
-def _linked(block: Numbers, alike: Rows, needed: Numbers) -> list[list[int]]:
-    """The groups of one block by average linkage; a block too large to be held is one group, as all in it is alike."""
-    if len(block) == 1 or len(block) > BLOCK:
-        return [sorted(block.tolist())]
-    dense = alike[block][:, block].toarray() / ((needed[block][:, None] + needed[block]) / 2)
-    most = dense.max()
-    distance = most - (dense + dense.T) / 2
-    np.fill_diagonal(distance, 0.0)
-    label: Any = fcluster(linkage(squareform(distance, checks=False), "average"), most - 1, "distance")
-    return [sorted(block[label == one].tolist()) for one in np.unique(label)]
+def _joined(blocks: Sequence[Numbers], alike: Rows, needed: Numbers) -> list[list[int]]:
+    """The groups of the blocks; a block too large to be held is one group, as all in it is alike."""
+    whole = [block.tolist() for block in blocks if len(block) == 1 or len(block) > BLOCK]
+    split = [block for block in blocks if 1 < len(block) <= BLOCK]
+    if not split:
+        return whole
+    order, sizes = np.concatenate(split), np.array([len(block) for block in split])
+    ends, number = np.cumsum(sizes), np.repeat(np.arange(len(split)), sizes)
+    found = alike[order][:, order].tocoo()
+    found.data /= (needed[order[found.row]] + needed[order[found.col]]) / 2
+    own = number[found.row] == number[found.col]
+    row, column, data = found.row[own], found.col[own], found.data[own]
+    at = np.searchsorted(row, [0, *ends])
+    for block, size, start, stop, end in zip(split, sizes, at[:-1], at[1:], ends, strict=True):
+        inside = np.zeros((size, size))
+        inside[row[start:stop] - end + size, column[start:stop] - end + size] = data[start:stop]
+        whole += [sorted(block[group].tolist()) for group in _linked((inside + inside.T) / 2)]
+    return whole
+
+
+def _linked(alike: Numbers) -> list[list[int]]:
+    """Groups by average linkage of rows, of which two are joined while they are alike by 1 at least.
+
+    From any group to the one that is most like it, on to the one most like that: two that are most like each other are
+    joined, and one that nothing is alike enough to will stay so whatever is joined.
+    """
+    np.fill_diagonal(alike, 0.0)
+    groups = [[number] for number in range(len(alike))]
+    waiting, path = list(range(len(alike))), list[int]()
+    while path or waiting:
+        if not path:
+            path.append(waiting.pop())
+        last = path[-1]
+        nearest = int(alike[last].argmax())
+        if len(path) > 1 and alike[last, path[-2]] == alike[last, nearest]:
+            nearest = path[-2]
+        if alike[last, nearest] < 1.0:
+            path.pop()
+            alike[last] = alike[:, last] = 0.0
+        elif len(path) > 1 and nearest == path[-2]:
+            del path[-2:]
+            _join(alike, groups, nearest, last)
+            waiting.append(nearest)
+        else:
+            path.append(nearest)
+    return [group for group in groups if group]
+
+
+def _join(alike: Numbers, groups: list[list[int]], one: int, other: int) -> None:
+    share = len(groups[other]) / (len(groups[one]) + len(groups[other]))
+    joined = (1 - share) * alike[one] + share * alike[other]
+    joined[[one, other]] = 0.0
+    alike[other] = alike[:, other] = 0.0
+    alike[one] = alike[:, one] = joined
+    groups[one] += groups[other]
+    groups[other] = []

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from digest.compose.candidates import Candidate
 from digest.compose.eligibility import Refused, named
@@ -28,8 +28,7 @@ MOST = 10.0  # what engagement multiplies by at most, and divides by
 _UPDATE = re.compile(r"\W*updated?(?: \d+)?\]?\s*:", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """One factor: what it multiplied by, and how many points that added or took."""
 
     factor: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import lru_cache
 from html import unescape
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from digest.blanks import Blank, blank
@@ -120,6 +121,15 @@ def _too_large(size: int) -> tuple[str, ...]:
 
 def _inert(value: T) -> T:
     """`value` with texts of one line, and without addresses that are not for the web: nothing a feed says can act."""
+    return cast(T, _inert_article(value)) if isinstance(value, ArticleContent) else _inert_value(value)
+
+
+@lru_cache(1_024)  # the variants of an issue have the same articles
+def _inert_article(article: ArticleContent) -> ArticleContent:
+    return _inert_value(article)
+
+
+def _inert_value(value: T) -> T:
     if is_dataclass(value) and not isinstance(value, type):
         changes: dict[str, Any] = {}
         for field in fields(value):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from digest.compose.building import Material
+from digest.compose.candidates import Looked
 from digest.compose.eligibility import Window
 from digest.compose.sections import standing
 from digest.compose.stories import Earlier, Told
@@ -18,11 +21,28 @@ from digest.config.stored import edition_from_json
 from digest.config.values import Config, EditionConfig
 from digest.errors import NotFound
 from digest.gather.alarms import failed
-from digest.models import NO_ROOM, Appearance, Article, Edition, Issue, IssueState, Override, Placement, Source, people
+from digest.models import (
+    NO_ROOM,
+    Appearance,
+    Article,
+    Edition,
+    Issue,
+    IssueState,
+    Override,
+    Placement,
+    Source,
+    people,
+    table,
+)
 
 OPEN = (IssueState.DRAFT, IssueState.APPROVED, IssueState.HELD)  # placed, and not yet given a number
 GONE_OUT = (IssueState.FROZEN, IssueState.SENDING, IssueState.SENT)
 REMEMBERED = timedelta(weeks=4)  # how long an issue's stories count as told
+LOOKED: tuple[ColumnElement[Any], ...] = (  # ten thousand whole articles would be most of the time, and of the memory
+    *(table(Article).c[name] for name in Looked._fields if not name.startswith("source_") or name == "source_id"),
+    table(Source).c.name,
+    table(Source).c.weight,
+)
 MANY = 500  # values in one IN list; SQLite allows 32,766, PostgreSQL plans badly long before
 
 
@@ -73,32 +93,27 @@ def overrides_of(session: Session, issue_id: int) -> dict[int, Override]:
     return {row.article_id: row for row in rows}
 
 
-def looked_at(session: Session, window: Window, also: Collection[int]) -> list[tuple[Article, Source]]:
-    """The articles that became available in the window, and those with the ids of `also`; by URL."""
+def looked_at(session: Session, window: Window, also: Collection[int]) -> list[Looked]:
+    """The articles that became available in the window, and those with the ids of `also`."""
     inside: ColumnElement[bool] = and_(
         col(Article.available_at) >= window.start, col(Article.available_at) < window.end
     )
-    query = (
-        select(Article, Source)
-        .join(Source, col(Source.id) == col(Article.source_id))
-        .where(or_(inside, col(Article.id).in_(also)))
-    )
-    return sorted(session.exec(query).all(), key=lambda pair: pair[0].canonical_url)
+    query = sa.select(*LOOKED).join_from(Article, Source).where(or_(inside, col(Article.id).in_(also)))
+    return list(map(Looked._make, session.execute(query)))
 
 
 @dataclass(frozen=True)
 class Rolling:
     """An article that an earlier issue of the edition had no room for, or that went with it, and may compete again."""
 
-    article: Article
-    source: Source
+    article: Looked
     issue_id: int
     number: int | None
     cancelled: bool = False  # the issue was
 
 
 def rolling(session: Session, issue: Issue, most: int) -> list[Rolling]:
-    """What the edition's last `most` issues that went out had no room for, and no later one has refused; by URL.
+    """What the edition's last `most` issues that went out had no room for, and no later one has refused.
 
     An article's first issue is the one in whose window it became available: it competes in `most` more.
     """
@@ -116,9 +131,9 @@ def rolling(session: Session, issue: Issue, most: int) -> list[Rolling]:
         col(later.issue_id) > col(Placement.issue_id),
     )
     query = (
-        select(Article, Source, Placement.issue_id)
+        sa.select(*LOOKED, col(Placement.issue_id))
+        .join_from(Article, Source)
         .join(Placement, col(Placement.article_id) == col(Article.id))
-        .join(Source, col(Source.id) == col(Article.source_id))
         .where(
             col(Placement.issue_id).in_(numbers),
             col(Placement.cause).in_(NO_ROOM),
@@ -126,12 +141,11 @@ def rolling(session: Session, issue: Issue, most: int) -> list[Rolling]:
             ~refused_later,
         )
     )
-    found = [Rolling(article, source, id_, numbers[id_]) for article, source, id_ in session.exec(query)]
-    return sorted(found, key=lambda one: one.article.canonical_url)
+    return [Rolling(Looked._make(row), id_, numbers[id_]) for *row, id_ in session.execute(query)]
 
 
 def passed_over(session: Session, issue: Issue) -> list[Rolling]:
-    """What the edition's cancelled issues of the last four weeks had, where a later one went out without it; by URL.
+    """What the edition's cancelled issues of the last four weeks had, where a later one went out without it.
 
     Such an issue was held, say, while the next one began where it had ended: nobody has looked at its articles since.
     """
@@ -143,22 +157,17 @@ def passed_over(session: Session, issue: Issue) -> list[Rolling]:
         if one.state == IssueState.CANCELLED and later and one.window_end > issue.window_end - REMEMBERED:
             begin = max((row.window_end for row in before[:number] if counts(row)), default=one.window_start)
             end = min(one.window_end, issue.window_start)
-            for article, source in _unseen(session, begin, end, later):
-                found[article.id or 0] = Rolling(article, source, one.id or 0, one.number, cancelled=True)
-    return sorted(found.values(), key=lambda one: one.article.canonical_url)
+            for article in _unseen(session, begin, end, later):
+                found[article.id] = Rolling(article, one.id or 0, one.number, cancelled=True)
+    return list(found.values())
 
 
-def _unseen(
-    session: Session, begin: datetime, end: datetime, issues: Collection[int | None]
-) -> Sequence[tuple[Article, Source]]:
+def _unseen(session: Session, begin: datetime, end: datetime, issues: Collection[int | None]) -> Sequence[Looked]:
     """The articles that became available between these instants, and that none of the issues looked at."""
     seen = exists().where(col(Placement.article_id) == col(Article.id), col(Placement.issue_id).in_(issues))
     available = col(Article.available_at)
-    return session.exec(
-        select(Article, Source)
-        .join(Source, col(Source.id) == col(Article.source_id))
-        .where(available >= begin, available < end, ~seen)
-    ).all()
+    query = sa.select(*LOOKED).join_from(Article, Source).where(available >= begin, available < end, ~seen)
+    return list(map(Looked._make, session.execute(query)))
 
 
 def counts(issue: Issue) -> bool:

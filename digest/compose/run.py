@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from digest import db
 from digest.compose import issues, rows
 from digest.compose.building import build
+from digest.compose.candidates import Looked
 from digest.compose.content import IssueContent
 from digest.compose.eligibility import Window, not_eligible, taken, window
 from digest.compose.freezing import frozen_content
@@ -47,7 +48,7 @@ class Composed:
     issue: Issue
     content: IssueContent | None  # None: it was skipped as too thin
     placements: tuple[Placement, ...]  # in reading order, then what was left out, best first
-    articles: Mapping[int, Article]  # of the placements
+    articles: Mapping[int, Article | Looked]  # of the placements
     titles: Mapping[str, str]  # of the edition's sections, by id
     problems: tuple[str, ...] = ()  # sentences to look at; none of them stops the issue
     question: str | None = None  # what a person has to decide before the issue goes on
@@ -248,8 +249,8 @@ def _decided(session: Session, edition: EditionConfig, issue: Issue, laid: Laid,
 
 
 def _stored(
-    session: Session, issue: Issue, known: Mapping[int, Article] | None = None
-) -> tuple[tuple[Placement, ...], Mapping[int, Article], Mapping[str, str]]:
+    session: Session, issue: Issue, known: Mapping[int, Article | Looked] | None = None
+) -> tuple[tuple[Placement, ...], Mapping[int, Article | Looked], Mapping[str, str]]:
     """The issue's placements, articles and titles of sections; articles that are `known` are not read again."""
     found = session.exec(select(Placement).where(col(Placement.issue_id) == issue.id)).all()
     order = sorted(found, key=lambda row: (row.left_out is not None, row.position, -row.score, row.article_id))

@@ -16,6 +16,8 @@ from digest.models import Override, SectionBy
 if TYPE_CHECKING:
     from digest.compose.learning import Guess
 
+_NOTHING = SectionMatch()
+
 
 def standing(edition: EditionConfig) -> tuple[SectionConfig, ...]:
     """The edition's sections; "More" for everything else is added if none of them takes the rest."""
@@ -53,12 +55,12 @@ def _guessed(sections: Sequence[SectionConfig], guess: Guess | None) -> SectionC
 
 
 def _takes_the_rest(section: SectionConfig) -> bool:
-    return section.match is None or section.match == SectionMatch()
+    return section.match is None or section.match == _NOTHING
 
 
 def fits(article: Candidate, rule: SectionMatch) -> bool:
     """Whether every key of the rule that is given has a value that fits; a rule without keys fits nothing."""
-    return rule != SectionMatch() and (  # the cheap ones first: what one key refuses, the others need not look at
+    return rule != _NOTHING and (  # the cheap ones first: what one key refuses, the others need not look at
         (not rule.source or _any(rule.source, [article.source]))
         and (not rule.section or _any(rule.section, [article.section]))
         and (not rule.category or _any(rule.category, article.categories))
@@ -71,7 +73,12 @@ def fits(article: Candidate, rule: SectionMatch) -> bool:
 
 
 def _any(wanted: tuple[str, ...], present: Iterable[str]) -> bool:
-    return not _folded(wanted).isdisjoint(map(folded, present))
+    return not _folded(wanted).isdisjoint(map(_said, present))
+
+
+@lru_cache(maxsize=4096)  # sources, sections and kinds are the same few, too
+def _said(name: str) -> str:
+    return folded(name)
 
 
 @lru_cache(maxsize=256)  # the same few rules for every article

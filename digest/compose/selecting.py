@@ -155,6 +155,8 @@ def _in_language(content: IssueContent, language: str) -> IssueContent:
         content,
         language=language,
         direction=direction(language),
+        own_language=content.language,
+        own_direction=content.direction,
         lead=marked(content.lead) if content.lead else None,
         sections=tuple(replace(section, articles=tuple(map(marked, section.articles))) for section in content.sections),
         latest=tuple(map(marked, content.latest)),

@@ -7,10 +7,11 @@ they are all there is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 from scipy import sparse
@@ -18,41 +19,59 @@ from scipy import sparse
 from digest.compose.folding import folded
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+Places: TypeAlias = "np.ndarray[Any, np.dtype[np.signedinteger[Any]]]"
 Rows: TypeAlias = Any  # scipy.sparse.csr_matrix; scipy ships no types
 
 SHORTEST, LONGEST = 3, 5  # letters in a piece of a word, its ends counted
 LONG = 60  # letters of a word that count: what is longer is no word, or a whole sentence of a script without spaces
 _WORD = re.compile(r"[^\W_]+")
 _PATH_WORD = re.compile(r"[^\W\d_]{2,}")
+_APART = {sign: " " for sign in range(128) if not chr(sign).isalnum()}
+_PATH = re.compile(r"(?:[^:/?#]+:)?(?://[^/?#]*)?([^?#]*)")  # RFC 3986, appendix B
 
 
 def words(text: str, url: str = "") -> list[str]:
     """The words of a text and of a URL's path, folded."""
-    return [word[:LONG] for word in _WORD.findall(folded(text)) + _PATH_WORD.findall(folded(_path(url)))]
+    found = text.lower().translate(_APART).split() if text.isascii() else _WORD.findall(folded(text))
+    if url and (path := _PATH.match(url)):
+        found += _PATH_WORD.findall(_lower(unquote(path[1])))
+    return [word[:LONG] for word in found] if max(map(len, found), default=0) > LONG else found
 
 
-def _path(url: str) -> str:
-    try:
-        return unquote(urlsplit(url).path)
-    except ValueError:  # a host that is no host
-        return ""
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else folded(text)  # where words end, space says nothing else
 
 
-def vocabulary(rows: Iterable[Iterable[str]]) -> dict[str, int]:
-    """A column for each word, in the order of the alphabet."""
-    return {word: column for column, word in enumerate(sorted(set().union(*rows)))}
+def tabled(rows: Sequence[Sequence[str]], said: Callable[[str], str] = str) -> tuple[dict[str, int], Rows]:
+    """A column for each word, in the order of the alphabet; and how often each row has it.
+
+    A word counts as what is `said` for it, and not at all if that is empty.
+    """
+    number: defaultdict[str, int] = defaultdict()
+    number.default_factory = number.__len__
+    flat, starts = _flat(rows, number.__getitem__)
+    known = [said(word) for word in number]
+    columns = {word: column for column, word in enumerate(sorted({*known} - {""}))}
+    place = np.fromiter((columns.get(word, -1) for word in known), np.int32, len(known))
+    return columns, _counts(place[flat], starts, len(columns))
 
 
 def counted(rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> Rows:
     """How often each row has each known word."""
-    known = [[columns[word] for word in row if word in columns] for row in rows]
-    return _counts(known, len(columns))
+    return _counts(*_flat(rows, lambda word: columns.get(word, -1)), len(columns))
 
 
-def _counts(rows: Sequence[Sequence[int]], width: int) -> Rows:
+def _flat(rows: Sequence[Sequence[str]], number: Callable[[str], int]) -> tuple[Places, Places]:
     starts = np.cumsum([0, *map(len, rows)])
-    flat = np.fromiter(chain.from_iterable(rows), np.int32, int(starts[-1]))
-    found = sparse.csr_matrix((np.ones(len(flat)), flat, starts), (len(rows), width))
+    return np.fromiter(map(number, chain.from_iterable(rows)), np.int32, int(starts[-1])), starts
+
+
+def _counts(flat: Places, starts: Places, width: int) -> Rows:
+    """Rows of columns, one after the other, each from its start on; a column below 0 is none."""
+    kept = flat >= 0
+    if not kept.all():
+        starts, flat = np.concatenate([[0], np.cumsum(kept)])[starts], flat[kept]
+    found = sparse.csr_matrix((np.ones(len(flat)), flat, starts), (len(starts) - 1, width))
     found.sum_duplicates()  # and sorts each row
     return found
 
@@ -75,11 +94,38 @@ def _row_of(rows: Rows) -> Any:
 
 
 def pieces(columns: Mapping[str, int]) -> Rows:
-    """How often each word has each piece of its own, three to five letters long with its ends."""
-    known: dict[str, int] = {}
-    return _counts(
-        [[known.setdefault(piece, len(known)) for piece in _pieces(f" {word} ")] for word in columns], len(known)
-    )
+    """How often each word has each piece of its own, three to five letters long with its ends.
+
+    A word of several has none: "author Bo Li" is a name, spelled like no other.
+    """
+    spelled = ["" if " " in word else f" {word} " for word in columns]
+    letter = np.frombuffer("".join(spelled).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+    sizes = np.fromiter(map(len, spelled), np.int64, len(spelled))
+    word = np.repeat(np.arange(len(spelled)), sizes)
+    left = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(letter))  # letters from here to the word's end
+    two, _ = _paired(letter, 1, left > 1)
+    three, width = _paired(two, 1, left >= SHORTEST)
+    found, fits = [three], [left >= SHORTEST]
+    for more in range(1, LONGEST - SHORTEST + 1):
+        fits.append(left >= SHORTEST + more)
+        longer, many = _paired(three, more, fits[-1])
+        found.append(longer + width)
+        width += many
+    rows = np.concatenate([word[fit] for fit in fits])
+    flat = np.concatenate([piece[fit] for piece, fit in zip(found, fits, strict=True)])
+    counts = sparse.csr_matrix((np.ones(len(flat)), (rows, flat)), (len(spelled), width))
+    counts.sum_duplicates()
+    return counts
+
+
+def _paired(numbers: Places, apart: int, fits: Any) -> tuple[Places, int]:
+    """A number for each pair of one that `fits` and the one that stands `apart`, and how many numbers there are."""
+    other = np.zeros_like(numbers)
+    other[: max(len(numbers) - apart, 0)] = numbers[apart:]
+    known, number = np.unique((numbers << 32 | other)[fits], return_inverse=True)
+    found = np.zeros_like(numbers)
+    found[fits] = number
+    return found, len(known)
 
 
 def letters(columns: Mapping[str, int]) -> Rows:
@@ -91,9 +137,3 @@ def letters(columns: Mapping[str, int]) -> Rows:
     counts.data[:] = 1.0
     counts = counts[:, np.bincount(counts.indices, minlength=counts.shape[1]) > 1]
     return weighed(counts, rarity(counts))
-
-
-def _pieces(whole: str) -> list[str]:
-    if " " in whole.strip():  # "author Bo Li": a name, spelled like no other
-        return []
-    return [whole[at : at + size] for size in range(SHORTEST, LONGEST + 1) for at in range(len(whole) - size + 1)]

@@ -60,8 +60,10 @@ def enqueue_confirm(session: Session, office: Office, send: Send, now: datetime)
     mailing_list = session.get_one(MailingList, send.list_id)
     titles = [mailing_list.title, *(session.get_one(MailingList, other).title for other in send.also)]
     whole = ", ".join(titles)
-    ask = office.templates.wording(office.config.site.language).said("Please confirm: {list}")
-    context = _context(office, filled(ask, {"list": whole}), send.list_id) | {"list_title": whole}
+    language = _spoken(office, session.get_one(Subscriber, send.subscriber_id).language)
+    ask = office.templates.wording(language).said("Please confirm: {list}")
+    said = {"language": language, "direction": direction(language), "list_title": whole}
+    context = _context(office, filled(ask, {"list": whole}), send.list_id) | said
     occasion = f"confirm:{send.confirmation_id}"
     domain = sender(office.config, mailing_list).domain
     delivery = Delivery(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import cache, lru_cache
 from typing import Any
 
 import nh3
@@ -120,6 +121,7 @@ def names(context: Context, bylines: Iterable[Any]) -> str:
     return format_list(people, locale=locale(str(context.get("language") or "en")))
 
 
+@lru_cache(256)
 def locale(tag: str) -> Locale:
     """The locale of a BCP 47 tag: the tag's language where the rest is unknown, English where all is."""
     for candidate in (tag, tag.partition("-")[0]):
@@ -130,6 +132,7 @@ def locale(tag: str) -> Locale:
     return Locale("en")
 
 
+@lru_cache(256)
 def markdown(source: str, paragraph: str = "", link: str = "", item: str = "") -> Markup:
     """CommonMark as safe HTML: no HTML of its own, no images, links to http, https and mailto alone.
 
@@ -152,7 +155,7 @@ def plain(context: Context, source: str) -> Lines:
     """CommonMark as wrapped text; links become numbers of the list of links at the end."""
     blocks: list[str] = []
     marks: list[str] = []
-    for token in _parser().parse(source):
+    for token in _parsed(source):
         if token.type == "list_item_open":
             marks.append(f"{token.info}. " if token.info else "- ")
         elif token.type in {"inline", "fence", "code_block"}:
@@ -205,6 +208,12 @@ def host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].removeprefix("www.")
 
 
+@lru_cache(256)
+def _parsed(source: str) -> tuple[Token, ...]:
+    return tuple(_parser().parse(source))
+
+
+@cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).disable(["image", "html_block", "html_inline", "hr"])
     parser.validateLink = lambda url: url.partition(":")[0].lower() in _SCHEMES  # type: ignore[method-assign]

@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from functools import cached_property
 
-_TAGS = {"script", "form", "iframe", "object", "embed", "link", "base", "input", "button", "svg", "video", "audio"}
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_TAGS = {
+    *("script", "form", "iframe", "object", "embed", "link", "base", "input", "button", "svg", "video", "audio"),
+    "template",  # what stands in it is none of the document's elements, and nobody looks at it
+}
+_UNSEEN = {"style", "title", "script"}
 _SCHEMES = ("http://", "https://", "mailto:", "tel:", "#")
 _ADDRESSES = {"href", "src", "action", "formaction", "background", "poster", "data", "srcset"}
 
 
-class Document(HTMLParser):
-    """A finished HTML document as its start tags, its links with their words, and its text."""
+class Document:
+    """A finished HTML document, read as browsers read it: its elements, its links with their words, and its text."""
 
     def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.links: list[tuple[str, str]] = []  # (href, words and alt texts)
-        self.text = ""
-        self._inside: list[str] = []
-        self.feed(html)
-        self.close()
+        self._tree = LexborHTMLParser(html)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Remember the tag; a link starts to gather its words."""
-        attributes = {name: value or "" for name, value in attrs}
-        self.tags.append((tag, attributes))
-        if tag in {"style", "title", "script"}:
-            self._inside.append(tag)
-        if tag == "a" and "href" in attributes:
-            self.links.append((attributes["href"], ""))
-            self._inside.append(tag)
-        if tag == "img":
-            self._say(attributes.get("alt", ""))
+    @cached_property
+    def tags(self) -> list[tuple[str, dict[str, str]]]:
+        """Every element with its attributes, in the order of their start tags; those that a browser adds, too."""
+        return [(node.tag or "", _attributes(node)) for node in self._tree.css("*")]
 
-    def handle_endtag(self, tag: str) -> None:
-        """Leave the tag that was entered last under this name."""
-        if self._inside and self._inside[-1] == tag:
-            self._inside.pop()
+    @cached_property
+    def links(self) -> list[tuple[str, str]]:
+        """The href of every link, with its words and the alt texts of its images."""
+        return [(_attributes(link)["href"], _words(link, alts=True)) for link in self._tree.css("a[href]")]
 
-    def handle_data(self, data: str) -> None:
-        """Gather text that is seen."""
-        if not self._inside or self._inside[-1] == "a":
-            self.text += data
-            self._say(data)
+    @cached_property
+    def text(self) -> str:
+        """What is seen of it."""
+        root = self._tree.root
+        return _words(root) if root else ""
 
-    def _say(self, words: str) -> None:
-        if self._inside and self._inside[-1] == "a":
-            href, said = self.links[-1]
-            self.links[-1] = (href, said + words)
+
+def _attributes(node: LexborNode) -> dict[str, str]:
+    return {name: value or "" for name, value in node.attributes.items()}
+
+
+def _words(of: LexborNode, *, alts: bool = False) -> str:
+    said = []
+    for node in of.traverse(include_text=True):
+        if node.tag == "-text" and not (node.parent and node.parent.tag in _UNSEEN):
+            said.append(node.text_content or "")
+        elif alts and node.tag == "img":
+            said.append(_attributes(node).get("alt", ""))
+    return "".join(said)
 
 
 def forbidden(document: Document, blanks: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import jinja2
 from jinja2 import nodes
@@ -51,8 +52,7 @@ def line(source: str, context: Mapping[str, object]) -> str:
     if "{%" in source or "{#" in source:
         raise TemplateError(f"{source!r}: only values in {{{{ ... }}}} are allowed in a line, no blocks or comments")
     try:
-        _allow(_SANDBOX.parse(source))
-        result = folded(_SANDBOX.from_string(source).render(context))
+        result = folded(_compiled(source).render(context))
     except jinja2.UndefinedError as error:
         raise TemplateError(f"{source!r}: {error.message}; known are {', '.join(sorted(context))}") from error
     except (jinja2.TemplateError, TypeError, ValueError, AttributeError) as error:
@@ -60,6 +60,12 @@ def line(source: str, context: Mapping[str, object]) -> str:
     if not result or len(result) > _LONGEST_RESULT:
         raise TemplateError(f"{source!r} gives {len(result)} characters: expected 1 to {_LONGEST_RESULT}")
     return result
+
+
+@lru_cache(64)
+def _compiled(source: str) -> jinja2.Template:
+    _allow(_SANDBOX.parse(source))
+    return _SANDBOX.from_string(source)
 
 
 def _allow(tree: nodes.Template) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from jinja2 import StrictUndefined, Undefined, nodes, pass_eval_context
@@ -16,6 +17,8 @@ from markupsafe import Markup
 
 from digest.templating.filters import BUILT_IN, FILTERS, Lines
 from digest.templating.text import folded, references
+
+_PLAIN = frozenset({str, int, bool, tuple, date, Markup})
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -34,8 +37,23 @@ class Sandbox(ImmutableSandboxedEnvironment):
             auto_reload=False,
         )
         self.filters = {name: JINJA_FILTERS[name] for name in BUILT_IN} | dict(FILTERS)
+        self._judged: dict[tuple[type, str], bool] = {}
         self.policies["truncate.leeway"] = 0
         self.globals = {"namespace": Namespace}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """As Jinja's, sooner where it is plain data: most of what an issue's template asks for."""
+        value = getattr(obj, attribute, None)
+        if type(value) in _PLAIN and self.is_safe_attribute(obj, attribute, value):
+            return value
+        return super().getattr(obj, attribute)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Jinja's own judgement; it looks at the type and the name alone, so it is remembered by these."""
+        known = (type(obj), attr)
+        if known not in self._judged:
+            self._judged[known] = super().is_safe_attribute(obj, attr, value)
+        return self._judged[known]
 
     def is_safe_callable(self, obj: object) -> bool:
         """Macros, blocks and `loop` alone."""

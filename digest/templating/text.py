@@ -6,8 +6,10 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 WIDTH = 76  # columns of the text part (A-20)
+_remembered = lru_cache(4_096, typed=True)  # the variants of an issue say the same texts again and again
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -21,11 +23,13 @@ def clean(text: str) -> str:
     return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", text))
 
 
+@_remembered
 def folded(text: str) -> str:
     """`text` as one line: runs of blanks, tabs, line and paragraph separators are one blank; no-break spaces stay."""
     return re.sub(r"[ \t\n\u2028\u2029]+", " ", clean(text)).strip(" ")
 
 
+@_remembered
 def references(text: str) -> str:
     """`text` as MJML and HTML content or attribute value: pure ASCII without a backslash.
 
@@ -60,6 +64,7 @@ def _columns(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
+@_remembered
 def wrapped(text: str, width: int = WIDTH) -> str:
     """Every line of `text` broken at blanks to at most `width` columns, its indentation kept.
 

@@ -5,7 +5,8 @@
     guard     stands before all of them           speaking  the language of a page
     forms     what may be posted                  offers    what can be signed up for
     stamp     when a form was shown               work      what it costs a robot to post one
-    opened    who opens many links                serving   uvicorn with our limits
+    opened    who opens many links                together  clicks at once are one commit
+    serving   uvicorn with our limits
     preferences  the reader's own page            wishes    that page as a form
 
 Nothing here sets or reads a cookie. No page has a script, but the sign-up form where [web] proof_of_work asks for one.
@@ -28,6 +29,7 @@ from digest.templating import Templates
 from digest.web import archive, failures, health, preferences, public, signup
 from digest.web.guard import Guard
 from digest.web.pages import Site
+from digest.web.together import Together
 
 
 class Wired(Protocol):
@@ -49,9 +51,11 @@ class Wired(Protocol):
 
 def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom) -> FastAPI:
     """The ASGI application of the public pages, for uvicorn; `app` stays open as long as it is served."""
+    engine = app.engine.execution_options(digest_eager=True)
     site = Site(
         config=app.config,
-        engine=app.engine,
+        engine=engine,
+        together=Together(engine),
         links=app.links,
         templates=app.templates,
         message_key=app.instance.message_key,

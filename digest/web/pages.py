@@ -24,6 +24,7 @@ from digest.templating import Templates
 from digest.templating.wording import ENGLISH, Wording
 from digest.web.opened import Opened
 from digest.web.speaking import chosen, own_name, serving
+from digest.web.together import Together
 
 LANGUAGE = "en"  # of pages whose words are not translated
 
@@ -36,6 +37,7 @@ class Site:
 
     config: Config
     engine: Engine
+    together: Together
     links: Links
     templates: Templates
     message_key: bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -30,23 +31,26 @@ SiteHere = Annotated[Site, Depends(site)]
 Posted = Annotated[Form, Depends(read_form)]
 
 
-@router.api_route("/confirm/{token}", methods=["GET", "HEAD"])
-def confirm_page(token: str, request: Request, site: SiteHere) -> Response:
+@router.api_route("/confirm", methods=["GET", "HEAD"])
+@router.api_route("/confirm/{token:path}", methods=["GET", "HEAD"])
+def confirm_page(request: Request, site: SiteHere, token: str = "") -> Response:
     """The question, with a button for yes and one for no; changes nothing (L-06)."""
     site.opened.note(client(request), token, site.clock())
     return _question(site, token)
 
 
-@router.post("/confirm/{token}")
-def confirm_answer(token: str, request: Request, site: SiteHere, form: Posted) -> Response:
+@router.post("/confirm")
+@router.post("/confirm/{token:path}")
+def confirm_answer(request: Request, site: SiteHere, form: Posted, token: str = "") -> Response:
     """What the person pressed: yes, or "I did not ask". Yes from a client that opens many such links is held."""
     claim = read(site.links.keys, Purpose.CONFIRM, token)
     if claim is None:
         return site.page("spent")
     if form.one("answer") == "decline":
         with db.writing(site.engine) as session:
-            decline(session, replace(claim, purpose=Purpose.DECLINE), ip=client(request), now=site.clock())
-        return site.page("declined")
+            no = replace(claim, purpose=Purpose.DECLINE)
+            declined = decline(session, no, ip=client(request), now=site.clock())
+        return site.page("declined" if declined.outcome == Outcome.DONE else "spent")
     if site.opened.many(client(request), site.clock()):
         return _question(site, token, held=True)
     with db.writing(site.engine) as session:
@@ -82,15 +86,18 @@ def unsubscribe_answer(request: Request, site: SiteHere, form: Posted, token: st
 
 def _leave(site: Site, token: str, method: str, ip: str, *, every: bool) -> None:
     keys, leave = site.links.keys, unsubscribe_everywhere if every else unsubscribe
+    now = site.clock()
     if claim := read(keys, Purpose.UNSUBSCRIBE, token):
+        left = partial(leave, handle=claim.handle, list_id=claim.subject, method=method, ip=ip, now=now)
+        if method == "one-click":  # a mailbox wants no more mail, and there may be hundreds of them
+            site.together.do(left)
+            return
         with db.writing(site.engine) as session:
-            now = site.clock()
-            leave(session, claim.handle, claim.subject, method=method, ip=ip, now=now)
-            if method == "page":  # a mailbox's one-click wants no more mail
-                enqueue_goodbyes(session, site.office, site.links, claim.handle, now)
+            left(session)
+            enqueue_goodbyes(session, site.office, site.links, claim.handle, now)
     elif claim := read(keys, Purpose.DECLINE, token):
         with db.writing(site.engine) as session:
-            decline(session, claim, method=method, ip=ip, now=site.clock())
+            decline(session, claim, method=method, ip=ip, now=now)
 
 
 def _question(site: Site, token: str, *, held: bool = False) -> Response:

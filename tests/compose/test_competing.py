@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete
@@ -12,9 +13,10 @@ from sqlmodel import Session, select
 from world import NOW, World, left_out, titles
 
 from digest.compose import issues, run
-from digest.compose.candidates import candidate
+from digest.compose.candidates import Looked, candidate
 from digest.compose.placing import place
 from digest.compose.ranking import rank
+from digest.compose.rows import LOOKED
 from digest.compose.run import Composed
 from digest.compose.stories import stories
 from digest.models import Article, Engagement, Issue, Placement, Source, table
@@ -160,8 +162,8 @@ def test_equal_articles_stand_in_one_order_on_every_database(
 
     # The same by pure functions of the values, whatever ids a database gave them.
     with Session(engine) as session:
-        rows = session.exec(select(Article, Source).where(Article.source_id == Source.id)).all()
-        pure = sorted((candidate(article, source) for article, source in rows), key=lambda one: one.url)
+        rows = session.execute(sa.select(*LOOKED).join_from(Article, Source)).all()
+        pure = sorted((candidate(Looked._make(row)) for row in rows), key=lambda one: one.url)
     ranked = rank(stories(pure), world.edition.ranking, composed.issue.window_end)
     layout = place(ranked, world.edition)
     urls = {one.id: one.url for one in pure}

@@ -176,6 +176,7 @@ def test_a_language_changes_words_dates_and_direction_and_no_article(
     assert day in mail.text
     assert leave in mail.html
     assert mail.html.count('lang="en"') >= len(articles(CONTENT))  # the articles' own
+    assert '<div lang="en" dir="ltr"><p' in mail.html  # and the editor's words
     assert LEAD.title in mail.text
 
 

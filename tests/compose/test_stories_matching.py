@@ -79,3 +79,13 @@ def test_a_story_that_an_earlier_issue_told_says_so_and_reposts_are_marked() -> 
     assert first.told == told
     assert first.repeats == {0}
     assert all(story.told is None for story in others)
+
+
+def test_equal_texts_of_several_sources_are_grouped_alike_in_any_order() -> None:
+    said = [Text("The harbour of Lisbon is closed", "", "", None, source) for source in ("a", "b")]
+    said += [Text("Lisbon harbour is closed for a week", "", "", 0.0, source) for source in ("b", "a")]
+
+    def told(texts: list[Text]) -> list[list[tuple[str, str]]]:
+        return sorted(sorted((texts[one].title, texts[one].source) for one in group) for group in groups(texts))
+
+    assert told(said) == told(said[::-1])

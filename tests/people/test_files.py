@@ -54,6 +54,20 @@ def test_json_lines(encoding: str) -> None:
     assert [(one.line, one.reason) for one in bad] == [(4, "expected a JSON object"), (5, "expected a JSON object")]
 
 
+def test_a_name_that_comes_up_late_means_what_it_says(take: Any) -> None:
+    """A status in the hundredth line only, as exports leave out what is empty."""
+    lines = [f'{{"email": "a{n}@example.org"}}' for n in range(100)]
+    late = '{"status": "unsubscribed", "email": "gone@example.org"}\n{"unsubscribed_at": "2024", "email": "b@x.org"}\n'
+    report = take("\n".join(lines) + "\n" + late)
+    assert (len(report["mailable"]), report["left"]) == (100, 2)
+    many = "\n".join(f'{{"email": "c{n}@example.org", "k{n}": ""}}' for n in range(1_100))
+    assert take(many)["bad_rows"] == 101
+
+
+def test_a_list_that_was_cleaned_by_somebody_is_a_list(take: Any) -> None:
+    assert take("email\nann@example.org\n", name="people-cleaned.csv")["mailable"] == ["ann@example.org"]
+
+
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"email": ' + "9" * 5_000 + "}", '{"a": "' + "x" * 2_000_000 + '"}'])
 def test_a_bad_line_costs_only_itself(line: str) -> None:
     found = rows(f'{{"email": "ann@example.org"}}\n{line}\n{{"email": "bob@example.org"}}\n'.encode())

@@ -15,6 +15,7 @@ from digest import db
 from subscribers.addresses import BadAddress
 from subscribers.answering import lists_asked
 from subscribers.audience import CONFIRM_MAILS, size
+from subscribers.choices import chosen
 from subscribers.columns import table
 from subscribers.errors import NoConsent
 from subscribers.joining import Outcome, SignUp, admit, confirm, decline
@@ -278,3 +279,25 @@ def test_two_sign_ups_at_once_are_one_mail(engine: Engine, now: datetime) -> Non
 def test_randomness_is_asked_for_not_taken(session: Session, now: datetime) -> None:
     sign_up(session, ANN, now=now, random=counting())
     assert handle(session, ANN) == counting()(12)
+
+
+def choices_of(session: Session, list_id: str) -> dict[str, Any]:
+    found = select(table(Subscription).c.choices).where(table(Subscription).c.list_id == list_id)
+    return dict(session.execute(found).scalar_one())
+
+
+def test_what_is_chosen_at_sign_up_is_kept_per_list(session: Session, now: datetime, random: Any) -> None:
+    wishes = {"weekly": chosen(sections=["europe", "asia"]), "daily": chosen()}
+    (send,) = sign_up(session, ANN, "weekly", "daily", now=now, random=random, choices=wishes).sends
+    assert choices_of(session, "weekly") == {"sections": ["asia", "europe"]}
+    assert choices_of(session, "daily") == {}
+    sign_up(session, ANN, "weekly", now=now, random=random, choices={"weekly": chosen(sections=["asia"])})
+    assert choices_of(session, "weekly") == {"sections": ["asia"]}  # while nobody has confirmed, the latest counts
+    sign_up(session, ANN, "weekly", now=now, random=random)
+    assert choices_of(session, "weekly") == {"sections": ["asia"]}
+    confirm(session, claim(session, Purpose.CONFIRM, ANN, send.confirmation_id), now=now)
+    sign_up(session, ANN, "weekly", now=now + DAY, random=random, choices=wishes)
+    assert choices_of(session, "weekly") == {"sections": ["asia"]}  # a stranger chooses nothing for a reader
+    unsubscribe(session, handle(session, ANN), "weekly", method="page", now=now + DAY)
+    sign_up(session, ANN, "weekly", now=now + 2 * DAY, random=random, choices=wishes)
+    assert choices_of(session, "weekly") == {"sections": ["asia", "europe"]}

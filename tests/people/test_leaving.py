@@ -24,9 +24,10 @@ from subscribers.audience import (
 from subscribers.columns import table
 from subscribers.errors import UnknownPerson
 from subscribers.joining import SignUp, admit, confirm, decline
-from subscribers.leaving import suppress, unsubscribe, unsuppress
+from subscribers.leaving import suppress, unsubscribe
 from subscribers.models import Consent, Subscriber, Subscription, Suppression
 from subscribers.standing import listing, person
+from subscribers.suppressing import lift_all, subject
 from subscribers.tokens import Purpose
 
 ANN, BOB = "ann@example.org", "bob@example.net"
@@ -108,8 +109,8 @@ def test_lifting_a_suppression_subscribes_nobody(session: Session, now: datetime
     ann = reader(session, now, random)
     suppress(session, ANN, key=KEY, reason="", now=now)
     assert why_not(session, ann, "weekly", now) == "suppressed"
-    assert unsuppress(session, ANN, key=KEY)
-    assert not unsuppress(session, ANN, key=KEY)
+    assert lift_all(session, [subject(ANN, key=KEY)])
+    assert not lift_all(session, [subject(ANN, key=KEY)])
     assert why_not(session, ann, "weekly", now) == "unsubscribed"
 
 

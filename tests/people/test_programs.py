@@ -117,6 +117,14 @@ def test_columns_are_what_the_caller_says(take: Any, engine: Engine) -> None:
         take(content, reading=Reading(columns={"Nosuch": "email"}))
 
 
+def test_columns_without_a_header_have_numbers(take: Any, engine: Engine) -> None:
+    columns = {"2": "email", "1": "name", "3": "attributes.city"}
+    report = take("Ann,ann@example.org,Bern\nBob,bob@example.org,\n", reading=Reading(columns=columns))
+    assert report["mailable"] == ["ann@example.org", "bob@example.org"]
+    with db.reading(engine) as session:
+        assert known(session, "ann@example.org")[0] == {"city": "Bern"}
+
+
 def test_attributes_are_filled_in_but_not_replaced(take: Any, engine: Engine) -> None:
     content = "email,city,plan\na@example.org,Bern,\na@example.org,Basel,gold\n"
     take(content)

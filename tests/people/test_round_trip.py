@@ -75,6 +75,7 @@ def lived(engine: Engine, now: datetime) -> None:
         unsubscribe(session, handle(session, "gone@example.org"), "weekly", method="page", ip="192.0.2.9", now=later)
         suppress(session, "never@example.org", key=KEY, reason="asked, by telephone", now=later)
         sign_up(session, "new@example.org", "weekly", "daily", now=later, random=lambda size: b"?" * size, locale="de")
+        suppress(session, "new@example.org", key=KEY, reason="", now=later)
         place = table(Subscription)
         session.execute(
             update(place)

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from score.table import HEAD, Figure, rows
 
-TOPICS = ("feeds", "links", "pages", "stories", "sections", "ranking", "mails")
+TOPICS = ("feeds", "links", "pages", "stories", "sections", "ranking", "mails", "people")
 
 
 def figures(corpus: Path, topics: tuple[str, ...]) -> Iterator[Figure]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import time
 
+import httpx
 import pytest
+from webhost import Host
 
 from digest.errors import DigestError
 from digest.web.serving import address, listener
@@ -30,3 +33,21 @@ def test_an_address_that_can_not_be_had_is_one_sentence(bind: str) -> None:
         listener(bind)
     assert str(caught.value).startswith(f"[web] bind: can't listen on {bind}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_many_who_send_a_byte_now_and_then_hold_nobody_up(web: httpx.Client, host: Host) -> None:
+    """S-C9, with as many connections as an ordinary limit of open files allows."""
+    request = b"POST /unsubscribe/x HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", host.port)) for _ in range(200)]
+    took = []
+    try:
+        for place, byte in enumerate(request[:20]):
+            for one in slow:
+                one.send(bytes([byte]))
+            began = time.monotonic()
+            assert web.get(f"/unsubscribe/{place}").status_code == 200
+            took.append(time.monotonic() - began)
+    finally:
+        for one in slow:
+            one.close()
+    assert sorted(took)[18] < 0.5

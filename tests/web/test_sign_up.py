@@ -21,6 +21,8 @@ from webhost import (
     configured,
     everything,
     serving,
+    shown,
+    sign_up,
     status_of,
 )
 
@@ -30,18 +32,6 @@ from digest.templating.wording import ENGLISH_WORDS
 from digest.web.signup import consent_text
 from subscribers.joining import SignUp, join
 from subscribers.leaving import suppress
-
-
-def shown(web: httpx.Client) -> str:
-    found = re.search(r'name="shown" value="([^"]+)"', web.get("/").text)
-    assert found
-    return found[1]
-
-
-def sign_up(host: Host, web: httpx.Client, email: str, **fields: Any) -> httpx.Response:
-    form = {"email": email, "list": "weekly", "name": "", "website": "", "shown": shown(web), **fields}
-    host.clock.move(seconds=10)
-    return web.post("/subscribe", data={key: value for key, value in form.items() if value is not None})
 
 
 def enqueued(engine: Engine) -> list[str]:
@@ -209,8 +199,8 @@ def test_several_lists_are_chosen_by_ticks(host: Host, web: httpx.Client, now: d
     assert "Now look at your mail" in sign_up(host, web, "ann@example.org", list=["weekly", "daily"]).text
     assert len(enqueued(host.engine)) == 1
     page = web.get(host.path(host.links.confirm(*first_of(host, "ann@example.org")))).text
-    assert "<li>Weekly</li>" in page
-    assert "<li>Daily</li>" in page
+    assert "<li><bdi>Weekly</bdi></li>" in page
+    assert "<li><bdi>Daily</bdi></li>" in page
     web.post(host.path(host.links.confirm(*first_of(host, "ann@example.org"))), data={"answer": "confirm"})
     assert [status_of(host.engine, "ann@example.org", each) for each in ("weekly", "daily")] == ["confirmed"] * 2
 

@@ -11,19 +11,14 @@ MAX_DEPTH = 250  # a tree builder's cost grows with the square of the depth
 MAX_UNENDED = 5  # pieces of one attribute that holds a "<"
 MAX_TAG = 300  # characters before a tag's attributes are counted: their cost is a square, too
 MAX_ATTRIBUTES = 30
+MIN_UNSCRIPTED = 1_500  # characters of a <noscript> that is more than a picture
 MAX_VALUE = 8_000  # characters of one attribute
 
-_NOISE = re.compile(r"<!--.*?(?:-->|\Z)|<(style|svg|noscript)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.I | re.S)
+_NOISE = re.compile(r"<!--.*?(?:-->|\Z)|<(style|svg|noscript)\b[^>]*>(.*?)(?:</\1\s*>|\Z)", re.I | re.S)
 _SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)(?:</script\s*>|\Z)", re.I | re.S)
 _LINKED = re.compile(r"application/(?:[\w.+-]*\+)?ld\+json", re.I)
+_RUNNING = re.compile(r"(?:[^<>]{80}|<p>)")
 _START = re.compile(r"(/?)([A-Za-z][A-Za-z0-9:-]{0,60})")
-_ATTRIBUTES = 60
-MAX_VALUE = 8_000  # characters of one attribute
-
-_NOISE = re.compile(r"<!--.*?(?:-->|\Z)|<(style|svg|noscript)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.I | re.S)
-_SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)(?:</script\s*>|\Z)", re.I | re.S)
-_LINKED = re.compile(r"application/(?:[\w.+-]*\+)?ld\+json", re.I)
-_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]*)((?:[^<>\"']|\"[^\"<]*\"|'[^'<]*'|[\"'])*)>")
 _ATTRIBUTE = re.compile(r"""[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))?""")
 _VOID = frozenset(
     [
@@ -64,7 +59,14 @@ def parted(text: str) -> tuple[str, list[str], list[str]]:
             linked.append(found[2])
         return " "
 
-    return _bounded(_NOISE.sub(" ", _SCRIPT.sub(script, text))), linked, problems
+    return _bounded(_NOISE.sub(_kept, _SCRIPT.sub(script, text))), linked, problems
+
+
+def _kept(noise: re.Match[str]) -> str:
+    """Nothing, but for an article that is written for browsers without scripts."""
+    tag, inner = noise.groups(default="")
+    spoken = tag.lower() == "noscript" and len(inner) > MIN_UNSCRIPTED and _RUNNING.search(inner)
+    return f" {inner} " if spoken else " "
 
 
 def _bounded(text: str) -> str:

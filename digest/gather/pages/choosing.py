@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from digest.gather.clean import markup_text, plain_text
 from digest.gather.pages import weights
 from digest.gather.pages.clues import Clues
-from digest.gather.pages.dates import When, address_date, read_date
-from digest.gather.pages.names import MAX_AUTHORS, authors, is_person, is_site
-from digest.gather.pages.titles import alike, cut, headed, same
+from digest.gather.pages.names import MAX_AUTHORS, grade, signed, upright
+from digest.gather.pages.titles import alike, cut, has, headed, is_sentence, same
 from digest.gather.urls import host, resolve, web
 
 MAX_DESCRIPTION = 1_000  # graphemes
 SOMEWHAT = 0.3  # of the words of a heading, in any of the page's titles
 NEARLY = 0.6  # of the words of the shorter
+_OWN = ("ld.headline", "meta.og:title", "item.headline", "h1.headline", "h1.only")  # that never name the site
+_LIBRARY = ("meta.dc.creator", "meta.dc:creator", "meta.dcterms.creator", "meta.citation_author")
 MAX_SECTION = 80  # characters
 _PLACEHOLDER = re.compile(r"^(?:undefined|null|none|nan|n/a|untitled|\W*)$|\{\{|\$\{|%%", re.I)
 _LOGO = re.compile(
     r"(?:^|[/_.-])(?:logo|favicon|icons?|sprite|blank|placeholder|pixel|spacer|gravatar|avatar)(?:[/_.-]|$)", re.I
 )
-_MONTH_FIRST = re.compile(r"^en(?:[-_](?:us|ph|ca))?$", re.I)
 
 
 def whole(clues: Clues, about: str, table: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -39,9 +39,14 @@ def site(clues: Clues) -> str:
 
 def title(clues: Clues, url: str, named: str) -> str:
     """The headline, without the site's name."""
-    name = host(url).removeprefix("www.")
-    sites = [named, name, name.partition(".")[0], *(text for _, text in whole(clues, "site", weights.SITE))]
-    found = [(evidence, cut(text, sites)) for evidence, text in whole(clues, "title", weights.TITLE)]
+    told = list(whole(clues, "title", weights.TITLE))
+    told = [(evidence, text) for evidence, text in told if not (evidence.startswith("h1") and _is_frame(text, told))]
+    shown = [text for evidence, text in told if evidence.startswith(("h1", "h2"))]
+    sites = _sites(clues, url, named, told)
+    found = [
+        (evidence, text if any(same(text, heading) for heading in shown) else cut(text, sites))
+        for evidence, text in told
+    ]
     named_by_page = " ".join(text for evidence, text in found if not evidence.startswith(("h1", "h2", "class.")))
     usable = [
         (evidence, text)
@@ -50,10 +55,32 @@ def title(clues: Clues, url: str, named: str) -> str:
     ]
     if not usable:
         return found[0][1] if found else ""
-    best = usable[0][1]
-    headings = [text for evidence, text in usable if evidence.startswith("h1")]
-    heading = next((text for text in headings if text and (headed(best, text) or same(best, text))), "")
+    best = _unbroken(usable[0][1], usable)
+    headings = [text for evidence, text in usable if evidence.startswith(("h1", "h2"))]
+    heading = max((text for text in headings if headed(best, text) or same(best, text)), key=len, default="")
     return heading or _shown(usable, best)
+
+
+def _is_frame(heading: str, told: list[tuple[str, str]]) -> bool:
+    """Whether the page's title is the second heading, a sign, and `heading`: then that is the site's name."""
+    named = [text for evidence, text in told if evidence == "title" and text.casefold().endswith(heading.casefold())]
+    second = [text for evidence, text in told if evidence == "h2" and len(text) > len(heading)]
+    return any(headed(page_title, text) and page_title.startswith(text) for page_title in named for text in second)
+
+
+def _sites(clues: Clues, url: str, named: str, told: list[tuple[str, str]]) -> list[str]:
+    """What the site may be called: by its address, and as the page says, but for what is the headline itself."""
+    name = host(url).removeprefix("www.")
+    headline = next((text for evidence, text in told if evidence in _OWN), "")
+    stated = [text for _, text in whole(clues, "site", weights.SITE) if not same(text, headline)]
+    return [named, name, name.partition(".")[0], *stated]
+
+
+def _unbroken(best: str, found: list[tuple[str, str]]) -> str:
+    """The longer title that begins with `best`, if page and heading both say it: a quotation mark cut `best` short."""
+    said = [text for evidence, text in found if evidence in ("title", "h1", "h1.only", "h2")]
+    longer = [text for text in said if text.startswith(best) and '"' in text[len(best) :][:2]]
+    return next((text for text in longer if longer.count(text) > 1), best)
 
 
 def _fits(heading: str, named: str) -> bool:
@@ -62,11 +89,16 @@ def _fits(heading: str, named: str) -> bool:
 
 
 def _shown(found: list[tuple[str, str]], best: str) -> str:
-    """The one heading that readers see, if it says nearly what the page's title says: `best` is made for sharing."""
+    """The one heading that readers see, if the page's title says nearly the same or no linked data knows better.
+
+    `best` is often made for sharing; but a heading that holds the whole of it has a kicker, a date or a name beside it.
+    """
     only = next((text for evidence, text in found if evidence == "h1.only"), "")
     titles = [text for evidence, text in found if evidence in ("title", "meta.og:title", "meta.twitter:title")]
-    near = only.count(" ") >= 3 and any(alike(only, text) >= NEARLY for text in titles)
-    return only if near else best
+    if not is_sentence(only) or (has(only, best) and not any(same(only, text) for text in titles)):
+        return best
+    stated = any(evidence in ("ld.headline", "item.headline") for evidence, _ in found)
+    return only if not stated or any(alike(only, text) >= NEARLY for text in titles) else best
 
 
 def _is_site(text: str, sites: list[str]) -> bool:
@@ -75,37 +107,20 @@ def _is_site(text: str, sites: list[str]) -> bool:
 
 
 def people(clues: Clues, url: str, named: str) -> tuple[str, ...]:
-    """Who wrote it."""
-    label = host(url).removeprefix("www.").rpartition(".")[0]
-    fallback: list[str] = []
+    """Who wrote it: the people whom the best evidence names, else what else signs it, the site itself last."""
+    sites = [named, host(url).removeprefix("www.").rpartition(".")[0]]
+    best: tuple[int, list[str]] = (0, [])
     for evidence in sorted({name for name, _ in clues.found["author"]} & weights.AUTHOR.keys(), key=_of_author):
-        names: dict[str, str] = {}
-        for written in (text for name, text in clues.found["author"] if name == evidence):
-            for name in authors(written, site=named):
-                names.setdefault(name.casefold(), name)
-        if any(is_person(name) and not is_site(name, named) and not is_site(name, label) for name in names.values()):
-            return tuple(names.values())[:MAX_AUTHORS]
-        fallback = fallback or list(names.values())
-    return tuple(fallback[:MAX_AUTHORS])
+        told = [text for name, text in clues.found["author"] if name == evidence]
+        names = signed([upright(text) for text in told] if evidence in _LIBRARY else told, sites)
+        worth = max((grade(name, sites) for name in names), default=0)
+        if worth > best[0] or not best[1]:
+            best = worth, names
+    return tuple(best[1][:MAX_AUTHORS])
 
 
 def _of_author(evidence: str) -> int:
     return -weights.AUTHOR[evidence]
-
-
-def date(clues: Clues, url: str, language: str | None) -> When | None:
-    """When it was published."""
-    american = bool(_MONTH_FIRST.match(language or "en")) and not host(url).endswith(
-        (".uk", ".au", ".ie", ".nz", ".in")
-    )
-    in_address = address_date(url)
-    for evidence, text in clues.ranked("date", weights.DATE):
-        found = read_date(text, american=american)
-        if found is not None:
-            return found
-        if weights.DATE[evidence] < 60 and in_address:
-            return in_address
-    return in_address
 
 
 def is_logo(address: str) -> bool:

@@ -49,10 +49,11 @@ _RUN_BACK = re.compile(r"(?<!\d)(0[1-9]|[12]\d|3[01])[-.]?(0[1-9]|1[0-2])[-.]?(2
 
 @dataclass(frozen=True)
 class When:
-    """An instant with the page's own zone (UTC where it names none), or only a day at midnight UTC."""
+    """An instant with the zone that is written (UTC where none is), or only a day, at midnight."""
 
     at: datetime
     only_day: bool = False
+    zoned: bool = False
 
 
 def read_date(text: str, *, american: bool = False) -> When | None:
@@ -60,12 +61,20 @@ def read_date(text: str, *, american: bool = False) -> When | None:
     text = text[:400]
     epoch = _EPOCH.match(text)
     if epoch:
-        return When(datetime.fromtimestamp(int(epoch[1]), UTC))
+        return When(datetime.fromtimestamp(int(epoch[1]), UTC), zoned=True)
     for read in (_iso, _mail, _worded, _numbers):
         found = read(text, american)
         if found is not None and found.at.year >= EARLIEST:
             return found
     return None
+
+
+def swapped(text: str, when: When) -> date | None:
+    """The other day that `text` may mean, if it has day and month as numbers with a slash or a hyphen between."""
+    found = _NUMBERS.match(text.strip())
+    if not found or found[2] == "." or max(int(found[1]), int(found[3])) > 12:
+        return None
+    return date(when.at.year, when.at.day, when.at.month)
 
 
 def address_date(url: str) -> When | None:
@@ -98,7 +107,7 @@ def _iso(text: str, american: bool) -> When | None:
         return _day(year, month, day)
     if zone is None and (at.hour, at.minute, at.second) == (0, 0, 0):
         return When(at.replace(tzinfo=UTC), only_day=True)
-    return When(at)
+    return When(at, zoned=zone is not None)
 
 
 def _zone(text: str | None) -> timezone:
@@ -116,7 +125,7 @@ def _mail(text: str, american: bool) -> When | None:
         found = parsedate_to_datetime(text.strip())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return When(found if found.tzinfo else found.replace(tzinfo=UTC))
+    return When(found if found.tzinfo else found.replace(tzinfo=UTC), zoned=found.tzinfo is not None)
 
 
 def _worded(text: str, american: bool) -> When | None:

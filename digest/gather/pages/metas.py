@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from selectolax.lexbor import LexborHTMLParser
 
 from digest.gather.pages.clues import Clues
@@ -16,7 +18,7 @@ _TELLS = {
     "dc.creator": "author", "dcterms.creator": "author", "dc:creator": "author", "dcterm:creator": "author",
     "parsely-author": "author", "sailthru.author": "author", "citation_author": "author", "byl": "author",
     "rbauthors": "author", "og:author": "author", "og:article:author": "author", "creator": "author",
-    "dc.contributor": "author", "twitter:data1": "author?", "cxenseparse:author": "author", "clmst": "author",
+    "dc.contributor": "author", "cxenseparse:author": "author", "clmst": "author",
     "bt:author": "author", "article-author": "author", "shareaholic:article_author_name": "author",
     "article:published_time": "date", "og:published_time": "date", "og:article:published_time": "date",
     "datepublished": "date", "date": "date", "dc.date": "date", "dc.date.issued": "date", "dcterms.date": "date",
@@ -48,21 +50,18 @@ _TELLS = {
     "og:site_name": "site", "application-name": "site", "twitter:app:name:iphone": "site", "cre": "site",
     "al:ios:app_name": "site", "publisher": "site", "copyright": "copyright",
 }  # fmt: skip
+_WRITTEN_BY = re.compile(
+    r"\s*(?:(?:written|posted|published)\s+by|by|authors?|(?:(?:verfasst|geschrieben)\s+)?von|autor(?:in)?|auteur|"
+    r"(?:(?:écrit|rédigé)\s+)?par|(?:(?:escrito|publicado)\s+)?por|(?:scritto\s+)?da|di|(?:geschreven\s+)?door|"
+    r"(?:skrevet|skriven)\s+av|av|(?:napisane\s+)?przez)\s*:?\s*$",
+    re.I,
+)
 _NAMES = ("property", "name", "itemprop", "http-equiv")
 
 
 def gather(page: LexborHTMLParser, clues: Clues) -> None:
     """Adds what the head of the page says."""
-    for node in page.css("meta"):
-        marks = node.attributes
-        content = marks.get("content") or (marks.get("value") if "content" not in marks else None)
-        for key in _NAMES:
-            for name in (marks.get(key) or "").lower().split():
-                about = _TELLS.get(name)
-                if about and key == "itemprop":
-                    clues.add(about, f"item.{name}", content)
-                elif about:
-                    clues.add(about, f"meta.{name}", content)
+    _metas(page, clues)
     for node in page.css("link[rel]"):
         marks = node.attributes
         rel = (marks.get("rel") or "").lower().split()
@@ -76,3 +75,20 @@ def gather(page: LexborHTMLParser, clues: Clues) -> None:
     root = page.css_first("html")
     if root is not None:
         clues.add("language", "html.lang", root.attributes.get("lang") or root.attributes.get("xml:lang"))
+
+
+def _metas(page: LexborHTMLParser, clues: Clues) -> None:
+    labels: dict[str, str] = {}
+    for node in page.css("meta"):
+        marks = node.attributes
+        content = marks.get("content") or (marks.get("value") if "content" not in marks else None)
+        for key in _NAMES:
+            for name in (marks.get(key) or "").lower().split():
+                about = _TELLS.get(name)
+                if about:
+                    clues.add(about, f"{'item' if key == 'itemprop' else 'meta'}.{name}", content)
+                elif name.startswith(("twitter:label", "twitter:data")):
+                    labels.setdefault(name, content or "")
+    for number in "12":
+        if _WRITTEN_BY.match(labels.get(f"twitter:label{number}", "")):
+            clues.add("author", "meta.twitter:data", labels.get(f"twitter:data{number}"))

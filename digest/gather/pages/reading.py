@@ -7,7 +7,7 @@ from datetime import datetime
 
 from selectolax.lexbor import LexborHTMLParser
 
-from digest.gather.pages import choosing, jsonld, metas, visible
+from digest.gather.pages import choosing, dating, jsonld, metas, visible
 from digest.gather.pages.body import paragraphs
 from digest.gather.pages.caps import MAX_BYTES, parted
 from digest.gather.pages.charset import page_text
@@ -19,7 +19,7 @@ from digest.gather.urls import resolve
 class Page:
     """What a page says of its article; texts are plain, addresses absolute; empty or None where it says nothing.
 
-    `published` is aware, in the page's own zone where it names one; a day without a time is midnight UTC and
+    `published` is aware, in the page's own zone where it names one; a day without a time is midnight and
     `only_day`.
     """
 
@@ -50,7 +50,7 @@ def read(body: bytes, *, url: str = "", content_type: str | None = None) -> Page
     at = resolve(url, (base.attributes.get("href") if base else "") or "") or url
     site = choosing.site(clues)
     language = choosing.language(clues)
-    when = choosing.date(clues, url, language)
+    when = dating.published(clues, url, language)
     return Page(
         title=choosing.title(clues, url, site),
         authors=choosing.people(clues, url, site),

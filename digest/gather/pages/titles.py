@@ -8,13 +8,17 @@ from collections.abc import Iterable
 from digest.gather.clean import plain_text
 
 MAX_TITLE = 300  # graphemes
-_BARS = "|-–—·•»«:｜│："
+LONG = 10  # letters of a title that may be told from a word
+_BARS = "|-–—·•»«｜│："
 _SIGNS = re.compile(r"\s+(?:[|–—»«›·•:~/\\@│]|-{1,2}|::)\s+|\s*[|｜»│]\s*|:\s+(?=[^:]+$)|(?<=\S)\s?[–—]\s?(?=\S+$)")
+
+_ARCHIVED = re.compile(r"^.{0,80}»\s*(?:Blog\s+)?Archi(?:ve|v|ves|vo|vio)\s*»\s*", re.I)
+_NAMED = 0.4  # of the letters of a part of a title, that are the site's name
 
 
 def cut(title: str, sites: Iterable[str]) -> str:
     """`title` without what names the site at its end or beginning."""
-    title = plain_text(title, MAX_TITLE)
+    title = _ARCHIVED.sub("", plain_text(title, MAX_TITLE))
     known = {_bare(site) for site in sites if _bare(site)}
     for _ in range(3):
         parts = [(found.start(), found.end()) for found in _SIGNS.finditer(title)]
@@ -44,6 +48,17 @@ def same(one: str, other: str) -> bool:
     return bool(_bare(one)) and _bare(one) == _bare(other)
 
 
+def has(long: str, short: str) -> bool:
+    """Whether `long` begins or ends with the whole of `short`: with a kicker, a date or a name beside it."""
+    one, other = _bare(long), _bare(short)
+    return len(other) >= LONG and len(one) > len(other) and (one.startswith(other) or one.endswith(other))
+
+
+def is_sentence(text: str) -> bool:
+    """Whether it has the four words, or as many signs, that a section's name has not."""
+    return text.count(" ") >= 3 or len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff]", text)) >= 12
+
+
 def alike(one: str, other: str) -> float:
     """The share of the words of the shorter that the other has, too."""
     ours, theirs = set(_words(one)), set(_words(other))
@@ -58,7 +73,10 @@ def _names(part: str, known: set[str], *, whole: bool = False) -> bool:
     bare = _bare(part)
     if not bare or whole:
         return bare in known
-    return bare in known or any(len(bare) > 3 and len(name) > 3 and (bare in name or name in bare) for name in known)
+    return bare in known or any(
+        min(len(bare), len(name)) > 3 and (bare in name or (name in bare and len(name) > _NAMED * len(bare)))
+        for name in known
+    )
 
 
 def _bare(text: str) -> str:

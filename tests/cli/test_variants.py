@@ -1,0 +1,68 @@
+"""digest issues variants, and preview --as: who gets what, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from commands import Shell
+from sqlalchemy import create_engine, text
+
+from digest import db
+from digest.models import Article, Source
+from digest.wiring import utcnow
+
+EDITION = """
+[[lists]]
+id = "weekly"
+title = "Weekly"
+
+[[editions]]
+id = "weekly"
+list = "weekly"
+title = "Weekly"
+sections = [
+  { id = "sea", title = "At Sea", match = { kind = ["Sea"] } },
+  { id = "land", title = "On Land", match = { kind = ["Land"] } },
+]
+"""
+
+
+def newsroom(shell: Shell) -> None:
+    """A composed issue of two articles; one reader has chosen nothing, one a section, one what is not in it."""
+    with (shell.folder / "config.toml").open("a") as file:
+        file.write(EDITION)
+    for name in ("ann", "bob", "cem"):
+        shell("subscribers", "add", f"{name}@example.org", "--list", "weekly", "--confirmed", "--consent", "a fair")
+    engine, now = create_engine(f"sqlite:///{shell.folder / 'digest.db'}"), utcnow()
+    times = {"published_at": now, "first_seen_at": now, "available_at": now, "previous_look_at": now}
+    with db.writing(engine) as session:
+        session.add(Source(id="desk", url="https://example.org/feed", active=False, created_at=now))
+        session.flush()
+        for title, kind in (("The harbour", "Sea"), ("The bridge", "Land")):
+            url = f"https://example.org/{kind}"
+            session.add(Article(canonical_url=url, url=url, source_id="desk", title=title, kind=kind, **times))
+        for number, choices in ((2, {"sections": ["land"]}), (3, {"authors": ["nobody"]})):
+            chosen = {"chosen": json.dumps(choices), "n": number}
+            session.execute(text("UPDATE subscription SET choices = :chosen WHERE subscriber_id = :n"), chosen)
+    engine.dispose()
+    assert shell("issues", "compose", "weekly").code == 0
+
+
+def test_variants_and_any_readers_preview(shell: Shell) -> None:
+    newsroom(shell)
+    found = shell("--json", "issues", "variants").json
+    assert [(one["readers"], len(one["articles"]), one["key"] == "") for one in found["variants"]] == [
+        (1, 2, True),
+        (1, 1, False),
+    ]
+    assert (found["nothing"], found["elsewhere"]) == (1, 0)
+    said = shell("issues", "variants").out
+    assert "everybody" in said
+    assert "Skipped, as they follow nothing that is in it: 1." in said
+    shown = shell("--json", "issues", "preview", "--as", "bob@example.org", "--to", "bob").json
+    assert shown["subject"] == "The bridge"
+    written = (Path(shell.folder) / "bob" / "issue.txt").read_text()
+    assert ("The bridge" in written, "The harbour" in written) == (True, False)
+    assert shell("issues", "preview", "--as", "cem@example.org").code == 3
+    assert shell("issues", "preview", "--as", "dan@example.org").code == 2
