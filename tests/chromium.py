@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,18 @@ class Page:
         self.call("Page.setDocumentContent", frameId=self._frame, html=html)
         self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
 
+    def open(self, url: str, width: int) -> None:
+        """Show what answers at `url`, an address on this machine, in a window of that many pixels."""
+        window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **window)
+        self.call("Page.navigate", url=url)
+        self.said(
+            "new Promise((done) => { if (document.readyState == 'complete') done(0); else onload = () => done(0) })"
+        )
+
     def go(self, url: str) -> None:
         """Open `url`, as typed into the address bar."""
-        self._call("Page.navigate", url=url)
+        self.call("Page.navigate", url=url)
         self.settle()
 
     def press(self, *keys: str) -> None:
@@ -67,8 +77,8 @@ class Page:
         for key in keys:
             code, text = _KEYS.get(key, (ord(key[0].upper()), key if len(key) == 1 else ""))
             down = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code, "text": text}
-            self._call("Input.dispatchKeyEvent", type="keyDown", **down)
-            self._call("Input.dispatchKeyEvent", type="keyUp", **{**down, "text": ""})
+            self.call("Input.dispatchKeyEvent", type="keyDown", **down)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **{**down, "text": ""})
 
     def settle(self) -> None:
         """Wait until the page that is being opened is there, whichever it is."""
@@ -138,20 +148,36 @@ def page() -> Iterator[Page]:
             browser.wait(30)
 
 
-def poster(shown: Page, wide: str, narrow: str, path: Path) -> None:
-    """The top of two mails side by side, the second on a dark telephone, as a PNG of 1120 x 1240."""
-    frames = "".join(
-        f'<iframe width="{width}" height="{height}" style="color-scheme:{scheme};{style}"'
-        f' srcdoc="{markup.escape(html)}"></iframe>'
-        for html, width, height, scheme, style in (
-            (wide, 600, 1180, "light", "left:60px;top:60px"),
-            (narrow, 320, 1060, "dark", "left:730px;top:60px;border:5px solid #17191c;border-radius:26px"),
-        )
-    )
+@dataclass(frozen=True)
+class Frame:
+    """A mail on a poster: its place and size in pixels; a narrow one is on a telephone."""
+
+    html: str
+    left: int
+    top: int
+    width: int
+    height: int
+    dark: bool = False
+
+
+def poster(shown: Page, frames: Sequence[Frame], size: tuple[int, int], path: Path) -> None:
+    """The tops of mails on one PNG of that size."""
+    width, height = size
     style = (
-        "html{height:1240px;overflow:hidden}body{margin:0;background:#efece4}"
+        f"html{{height:{height}px;overflow:hidden}}body{{margin:0;background:#dcd8cd}}"
         "iframe{position:absolute;border:0;box-shadow:0 10px 40px #0003}"
+        ".phone{border:5px solid #17191c;border-radius:26px}"
     )
-    shown.show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{frames}', 1120)
+    placed = "".join(
+        f'<iframe class="{"phone" if one.width < 400 else ""}" width="{one.width}" height="{one.height}"'
+        f' style="left:{one.left}px;top:{one.top}px" srcdoc="{markup.escape(_darkened(one))}"></iframe>'
+        for one in frames
+    )
+    shown.show(f'<!doctype html><meta charset="utf-8"><style>{style}</style>{placed}', width)
     shown.said("new Promise((done) => setTimeout(done, 1500))")  # frames paint after the page did
     shown.picture(path)
+
+
+def _darkened(frame: Frame) -> str:
+    # The screen is light or dark for all frames of a page, so a dark one is told that it is.
+    return frame.html.replace("@media (prefers-color-scheme: dark)", "@media all") if frame.dark else frame.html

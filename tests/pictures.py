@@ -15,6 +15,7 @@ from pathlib import Path
 
 import chromium
 import samples
+from chromium import Frame
 
 from digest.compose.rendering import render, render_letter
 from digest.templating import Templates, template_root
@@ -148,12 +149,26 @@ def stripped() -> dict[str, str]:
     return found
 
 
+def posters(page: chromium.Page, drawn: dict[str, str], folder: Path) -> None:
+    """The pictures of README and docs."""
+    round_up = [
+        Frame(drawn["roundup"], 60, 60, 600, 1180),
+        Frame(drawn["roundup"], 730, 60, 320, 1060, dark=True),
+    ]
+    chromium.poster(page, round_up, (1120, 1240), folder / "poster.png")
+    names = ("compact", "single", "roundup-arabic", "roundup-japanese", "welcome")
+    family = [
+        Frame(drawn[name], 40 + 370 * place, 40, 320, 680, dark=place % 2 == 1) for place, name in enumerate(names)
+    ]
+    chromium.poster(page, family, (1900, 780), folder / "family.png")
+
+
 def main(folder: Path) -> None:
     """Draw each mail at three widths, light and dark."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = stripped()
     with chromium.page() as page:
-        chromium.poster(page, drawn["roundup"], drawn["roundup"], (folder / "poster.png"))
+        posters(page, drawn, folder)
         for name, html in drawn.items():
             for width in (320, 600, 1280):
                 for dark in (False, True):

@@ -136,6 +136,8 @@ PURE = {
     "digest.compose.learning",
     "digest.compose.ranking",
     "digest.compose.sections",
+    "digest.compose.specimens",
+    "digest.compose.trying",
     "digest.compose.selecting",
     "digest.compose.stories",
     "digest.compose.rendering",

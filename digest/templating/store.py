@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,15 +105,15 @@ class Templates:
             spoken = {"wording": self.wording(str(context.get("language") or ENGLISH)), **context}
             return self._sandbox.get_template(full).render(spoken)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-            raise TemplateError(f"template {full}, line {_line(error)}: {_said(error)}") from error
+            raise TemplateError(f"template {_place(error, full)}: {_said(error)}") from error
 
-    def _source(self, name: str) -> str | None:
+    def _source(self, name: str) -> tuple[str, str, Callable[[], bool]] | None:
         path = self._paths.get(name)
         if path is None:
             return None
         source = path.read_text(encoding="utf-8")
         only_constant_includes(self._sandbox.parse(source, name))
-        return source
+        return source, name, lambda: True  # the name stands in tracebacks
 
 
 def _listed(root: Path) -> dict[str, Path]:
@@ -128,12 +128,13 @@ def _said(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _line(error: Exception) -> str:
+def _place(error: Exception, name: str) -> str:
+    """Where `error` arose: the template, which may be one that `name` includes, and the line in it."""
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return f"{error.lineno} of {error.name}"
-    trace, where = error.__traceback__, "?"
-    while trace:  # Jinja maps its frames to the template's lines; the innermost names the place
-        if trace.tb_frame.f_code.co_filename.endswith(".j2") or "__jinja_template__" in trace.tb_frame.f_globals:
-            where = str(trace.tb_lineno)
+        return f"{error.name or name}, line {error.lineno}"
+    trace, where = error.__traceback__, f"{name}, line ?"
+    while trace:  # Jinja maps its frames to the lines of templates; the innermost names the place
+        if trace.tb_frame.f_code.co_filename.endswith(".j2"):
+            where = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return where

@@ -134,6 +134,7 @@ def _local(site: Site, at: datetime) -> date:
 
 def _for_nobody(site: Site, row: Row[Any]) -> str:
     html = zlib.decompress(row.html).decode()
+    html = html.replace(' role="article"', ' role="main"', 1)  # in a mail program it is a part of a page, here the page
     return fill(html, row.blank_word, {name: escape(value) for name, value in _nobody(site).items()})
 
 
