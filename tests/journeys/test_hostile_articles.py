@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
     chromium.BINARY is None, reason="there is no chromium here: nobody sees whether scripts run"
 )
 TEMPLATES = Templates(template_root())
-LETTERS = {"confirm", "welcome", "goodbye", "notice"}
+LETTERS = {"confirm", "welcome", "goodbye", "notice", "link", "move", "moved", "changed"}
 ROUNDUPS = [name for name in TEMPLATES.names("email", ".mjml.j2") if name not in LETTERS]
 
 
