@@ -14,7 +14,7 @@ from digest import db, staff
 from digest.compose import rows
 from digest.deliver import run as delivering
 from digest.deliver.progress import Watcher, unwatched
-from digest.errors import DigestError, IllegalMove, Stopped
+from digest.errors import DigestError, IllegalMove, NeedsDecision, Stopped
 from digest.models import DeliveryState, Issue, IssueState, Variant
 from digest.stopping import stopping
 from digest.wiring import App
@@ -56,7 +56,8 @@ async def keep(app: App, stop: asyncio.Event) -> None:
 
 
 def finish(app: App, issue_id: int | None, stop: asyncio.Event, progress: Watcher) -> None:
-    """What was frozen when its process died is enqueued; what should have left too long ago is held instead (Z-07)."""
+    """What was frozen when its process died is enqueued; what should have left too long ago is held instead (Z-07),
+    and so is one with a variant that can't be printed."""
     with db.reading(app.engine) as session:
         frozen = session.exec(select(Issue).where(Issue.state == IssueState.FROZEN)).all()
         cut_off = [(issue.id or 0, _is_stale(session, issue, app.clock())) for issue in frozen]
@@ -66,10 +67,21 @@ def finish(app: App, issue_id: int | None, stop: asyncio.Event, progress: Watche
         try:
             if stale and issue_id is None:
                 staff.hold_issue(app, found, _CUT_OFF)
+            elif issue_id is None:
+                _enqueue_or_hold(app, found, stopping(progress, stop, found))
             else:
                 enqueue(app, found, progress=stopping(progress, stop, found))
         except IllegalMove as error:  # somebody enqueued, held or cancelled it meanwhile
             log.info("%s", error)
+
+
+def _enqueue_or_hold(app: App, issue_id: int, progress: Watcher) -> None:
+    try:
+        enqueue(app, issue_id, progress=progress)
+    except IllegalMove:
+        raise
+    except NeedsDecision as error:
+        staff.hold_issue(app, issue_id, str(error))  # the others go on
 
 
 def _is_stale(session: Session, issue: Issue, now: datetime) -> bool:

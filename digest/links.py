@@ -54,6 +54,10 @@ class Links:
         """All issues on the web."""
         return f"{self.base}/archive"
 
+    def picture(self, name: str) -> str:
+        """A picture that we serve, by its file's name."""
+        return f"{self.base}/images/{name}"
+
     def subscribe(self) -> str:
         """The sign-up page."""
         return f"{self.base}/"

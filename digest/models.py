@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 import subscribers.models as people
 from digest.gather_models import Article, Engagement, PageLook, RobotsText, Sighting, Source, SourceState
 from digest.pace_models import DayUse, Pulse, RelayState, SlowedDomain
+from digest.picture_models import HostedPicture, PictureLook
 from subscribers.columns import UtcDateTime, table
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
     "DeliveryState",
     "Edition",
     "Engagement",
+    "HostedPicture",
     "Instance",
     "Issue",
     "IssueState",
     "Override",
     "PageLook",
+    "PictureLook",
     "Placement",
     "Pulse",
     "RelayState",
@@ -150,6 +153,7 @@ class Issue(SQLModel, table=True):
     audience_cursor: int = 0  # highest subscriber id whose delivery row is written
     audience_complete: bool = False  # nothing is sent before this is committed
     paused: bool = False
+    links_checked: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # linkcheck.Checked
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
-from digest import db, enqueuing, proofs, staff
+from digest import db, enqueuing, proofs, readying, staff
 from digest.compose import issues, rows
 from digest.compose import run as composing
 from digest.compose.freezing import freeze
@@ -103,6 +103,7 @@ async def draft(app: App, edition_id: str, slot: Slot | None = None, *, progress
     """Gather, and compose the issue for staff to look at; who is to be told is told."""
     await gather(app, progress=progress)
     composed = await asyncio.to_thread(compose, app, edition_id, slot)
+    await readying.have_pictures(app, _id(composed.issue), progress=progress)
     staff.tell(app, *staff.drafted(composed))
     return composed
 
@@ -153,10 +154,11 @@ async def prepare(
         composed = await asyncio.to_thread(compose, app, edition_id, slot)
         if composed.issue.state == IssueState.SKIPPED:
             return Published(composed, gathered, None)
-        await asyncio.to_thread(_approve_automatically, app, composed)
+        await asyncio.to_thread(_approve_automatically, app, composed, progress)
     issue_id = _id(composed.issue)
     if agree is not None:
         agree(await asyncio.to_thread(audience_of, app, issue_id))
+    await unless_stopped(stop, readying.have_pictures(app, issue_id, progress=progress))
     try:
         issue = await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     except IllegalMove:
@@ -288,6 +290,7 @@ async def send(
             await unless_stopped(stop, gather(app, progress=progress))
         await asyncio.to_thread(_let_go, app, issue)
     if issue.state != IssueState.SENDING:
+        await unless_stopped(stop, readying.have_pictures(app, issue_id, progress=progress))
         await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
     after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
@@ -350,7 +353,7 @@ def _ready(app: App, edition_id: str, slot: Slot | None) -> Composed | None:
     return composing.current(app.engine, app.config, app.links, _id(ready)) if ready else None
 
 
-def _approve_automatically(app: App, composed: Composed) -> None:
+def _approve_automatically(app: App, composed: Composed, progress: Watcher) -> None:
     issue_id = _id(composed.issue)
     if composed.question:
         raise NeedsDecision(
@@ -362,6 +365,8 @@ def _approve_automatically(app: App, composed: Composed) -> None:
             return
         if rows.edition_of(session, issue.edition_id).approval == "required":
             raise NeedsDecision(f"issue {issue_id} waits for approval: digest issues approve {issue_id}")
+    readying.refuse_dead_links(app, issue_id, progress=progress)
+    with db.writing(app.engine) as session:
         issues.approve(session, issue_id, composed.issue.content_hash, TIMETABLE, app.clock())
 
 

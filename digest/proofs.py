@@ -14,7 +14,7 @@ from itertools import islice
 from sqlalchemy import select
 from sqlmodel import Session
 
-from digest import db
+from digest import db, readying
 from digest.compose import rows
 from digest.compose import run as composing
 from digest.compose.content import IssueContent, content_hash
@@ -80,7 +80,9 @@ def press_of(app: App, session: Session, issue: Issue, now: datetime) -> Press:
     mailing_list = session.get_one(people.MailingList, edition.list)
     word = secrets.token_hex(8)
     printed = partial(render, templates=app.templates, template=edition.template, blank_word=word)
-    return Press(printed, word, standing_headers(app.config, app.links, mailing_list, issue, now))
+    return Press(
+        readying.pictured(app, printed), word, standing_headers(app.config, app.links, mailing_list, issue, now)
+    )
 
 
 def prove(

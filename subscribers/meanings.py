@@ -55,7 +55,7 @@ _NEVER_KEPT = frozenset(
         confirm ip;latitude;longitude;gmtoff;dstoff;cc;region;timezone;member rating;clicks;opens;unsub campaign title;
         unsub campaign id;unsub reason;unsub reason other;clean campaign title;clean campaign id;utm source;utm medium;
         utm term;utm content;utm campaign;utm last path;utm referrer;joined;confirmed at;suppressions;consent;choices;
-        paused until;list"""
+        paused until;list;deliveries"""
     )
 )
 

@@ -129,7 +129,7 @@ def import_people(
             raise UnknownList("expected --list: only an export of ours of everybody says which list each row is of")
         means: dict[str, Any] = {"key": key, "now": now, "random_bytes": random_bytes, "suppressed": set()}
         sorter = _Sorter(order, lambda list_id: Intake(replace(order, list_id=list_id), **means), transaction, refuse)
-        total = sum(files.lines(part.file) for part in parts)
+        total = sum(files.lines(part.file) - sheets[part.name].skip for part in parts)
         for chunk in _chunks(parts, sheets):
             batches = _parts(sorter.people(*chunk), lanes)
             for done in threads.put(batches) if lanes > 1 else map(store, batches):

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from variety import Wisher, choose, compiles
 
 from digest import db, pipeline, proofs, wiring
-from digest.compose import issues
+from digest.compose import freezing, issues
 from digest.compose.rendering import Rendered, render
 from digest.config import DatabaseConfig, EditionConfig, ListConfig
 from digest.config.values import SectionConfig, SectionMatch
@@ -142,6 +142,25 @@ def test_a_variant_that_cannot_go_out_is_found_before_anything_is_fixed(
     with db.reading(app.engine) as session:
         assert session.get_one(Issue, issue_id).state == IssueState.APPROVED
     assert pipeline.release(app, issue_id).state == IssueState.SENDING
+
+
+def test_one_that_fails_later_holds_its_issue_and_stops_no_other(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue_id = approved(app)
+
+    def spoiled(content: Any, **how: Any) -> Rendered:
+        return replace(render(content, **how), problems=("a script is left",))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "prove", lambda *_, **__: proofs.NO_PROOFS)
+        patch.setattr(freezing, "render", spoiled)
+        with pytest.raises(NeedsDecision, match="a script is left"):
+            pipeline.release(app, issue_id)
+        asyncio.run(pipeline.deliver(app))
+    with db.reading(app.engine) as session:
+        held = session.get_one(Issue, issue_id)
+    assert held.state == IssueState.HELD
+    assert "a script is left" in held.reason
+    assert asyncio.run(pipeline.send(app, issue_id)).composed.issue.state == IssueState.SENT
 
 
 def test_asked_to_stop_while_proofs_are_printed_nothing_is_fixed(app: App) -> None:

@@ -15,11 +15,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import samples
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest import db
 from digest.blanks import Blank, blank
+from digest.compose.content import IssueContent, to_json
 from digest.config import Config, MailConfig, SiteConfig, WebConfig
 from digest.config.stored import edition_to_json
 from digest.config.values import EditionConfig, SectionConfig
@@ -170,7 +172,8 @@ def add_issue(
         window_start=now,
         window_end=now,
         created_at=now,
-        frozen_at=now,
+        frozen_at=now - timedelta(weeks=30 - number),
+        inputs=zlib.compress(to_json(content(number)).encode()),
     )
     session.add(issue)
     session.flush()
@@ -193,6 +196,13 @@ def add_issue(
         )
     )
     session.flush()
+
+
+def content(number: int) -> IssueContent:
+    """What the issue with this number said."""
+    return replace(
+        samples.ISSUE, edition="The Weekly", edition_id="weekly", number=number, subject=f"Number {number}, and <more>"
+    )
 
 
 def shown(web: httpx.Client, path: str = "/") -> str:

@@ -39,6 +39,7 @@ NOUNS = {
     "gather": "Fetch the sources and store new articles.",
     "articles": "What was gathered; add and hide by hand.",
     "issues": "Compose, preview, edit, approve, send, follow.",
+    "archive": "Past issues: write them to a folder as pages and feeds.",
     "templates": "How mails look: list, take copies to change, check.",
     "publish": "Gather, compose, approve and send an edition now.",
     "deliver": "Work off pending deliveries.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli import frame, outgoing
+from digest.cli import frame, looking, outgoing
 from digest.errors import NeedsDecision, NothingToDo, UsageError
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ def compose(
       digest issues compose weekly
       digest --json issues compose weekly --now 2026-11-20T07:00Z
     """
+    from digest import readying
     from digest.compose import run
 
     here = frame.of(ctx)
-    with here.app(frame.clock(now)) as app:
+    with here.app(frame.clock(now)) as app, here.progress() as progress:
         composed = run.compose(app.engine, app.config, app.links, edition, app.clock())
+        if composed.issue.id is not None:
+            for lost in asyncio.run(readying.have_pictures(app, composed.issue.id, progress=progress)):
+                here.say(lost)
     _show(here, composed)
     if composed.content is None:
         raise typer.Exit(frame.EXIT[NothingToDo])
@@ -251,6 +256,7 @@ def approve(
     issue: _IssueId = None,
     by: Annotated[str, typer.Option(envvar="USER", help="Who approves.")] = "staff",
     seen: Annotated[str | None, typer.Option("--hash", help="content_hash of what you saw (issues show).")] = None,
+    dead_links: Annotated[bool, typer.Option("--dead-links", help="Though links of it are dead.")] = False,
 ) -> None:
     """Approve an issue as it stands; any later change takes the approval back.
 
@@ -258,14 +264,18 @@ def approve(
     Example:
       digest issues approve 12
     """
+    from digest import readying
     from digest.compose import run
     from digest.compose.describing import listed
 
     here = frame.of(ctx)
-    with here.app() as app:
+    with here.app() as app, here.progress() as progress:
         id_ = _chosen(app, issue)
+        if not dead_links:
+            readying.refuse_dead_links(app, id_, progress=progress)
         data = listed(run.approve(app.engine, app.config, app.links, id_, by, app.clock(), seen))
-    here.out({"issue": data}, f"Issue {id_} is approved.")
+        warnings = readying.warnings(app, id_)
+    here.out({"issue": data, "warnings": warnings}, [f"Issue {id_} is approved.", *warnings])
 
 
 @app.command("reject")
@@ -304,7 +314,7 @@ def cancel(
     _move(ctx, issue, lambda session, app, id_: issues.cancel(session, id_, app.clock(), reason))
 
 
-for verb in outgoing.VERBS:
+for verb in (*looking.VERBS, *outgoing.VERBS):
     app.command(verb.__name__)(verb)
 
 

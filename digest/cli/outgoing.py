@@ -1,11 +1,10 @@
-"""digest issues, the second half: preview, test, send, pause, resume, status, ledger."""
+"""digest issues, the second half: test, send, pause, resume, status, ledger."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,41 +25,6 @@ _PAGE = 1_000
 _IssueId = Annotated[int | None, typer.Argument(metavar="[ISSUE]", help="Its id; default: the latest.")]
 
 
-def preview(
-    ctx: typer.Context,
-    issue: _IssueId = None,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("preview"),
-    reader: Annotated[str | None, typer.Option("--as", metavar="ADDRESS", help="As this reader of the list.")] = None,
-) -> None:
-    """Write an issue as it would be sent: issue.html, issue.txt and the raw message issue.eml.
-
-    With --as it is what one reader gets of it, by the sections, authors and language they chose.
-
-    \b
-    Examples:
-      digest issues preview 12 --to /tmp/preview
-      digest issues preview 12 --as someone@example.org
-    """
-    from digest import pipeline
-    from digest.blanks import URLS, Blank, fill
-    from digest.deliver.lint import lint
-    from digest.deliver.trial import specimen
-
-    here = frame.of(ctx)
-    with here.app() as app:
-        shown, problems, list_id = pipeline.stationery_of(app, _chosen(app, issue), reader)
-        address = reader or "reader@example.org"
-        raw = specimen(app.config, app.links, shown, list_id=list_id, address=address, now=app.clock())
-        values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: ""}
-        html, text = (fill(part, shown.blank_word, values) for part in (shown.html, shown.text))
-    files = {"issue.html": html.encode(), "issue.txt": text.encode(), "issue.eml": raw}
-    _write(to, files)
-    found = [*problems, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
-    data = {"subject": shown.subject, "folder": str(to), "html_bytes": len(files["issue.html"]), "problems": found}
-    written = [f"  {to / name}  ({len(content):,} bytes)" for name, content in files.items()]
-    here.out(data, [f"Subject: {shown.subject}", *written, *found])
-
-
 def test(
     ctx: typer.Context,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Any address.")],
@@ -72,7 +36,7 @@ def test(
     Example:
       digest issues test you@example.org --issue 12
     """
-    from digest import pipeline
+    from digest import pipeline, readying
     from digest.deliver.replies import Accepted, Deferred, Refused
     from digest.deliver.trial import send_test
     from subscribers.addresses import normalise
@@ -84,7 +48,9 @@ def test(
         raise UsageError(f"[mail] only_to lets mail go to {', '.join(only)} alone: this address is of another domain")
     with here.app() as app:
         pipeline.check_ready(app)
-        shown, problems, list_id = pipeline.stationery_of(app, _chosen(app, issue))
+        chosen = chosen_of(app, issue)
+        asyncio.run(readying.have_pictures(app, chosen))
+        shown, problems, list_id = pipeline.stationery_of(app, chosen)
         sending = send_test(app.config, app.links, shown, list_id=list_id, address=to, now=app.clock())
         outcome = asyncio.run(sending)
     if not isinstance(outcome, Accepted):
@@ -111,7 +77,7 @@ def send(
 
     here = frame.of(ctx)
     with here.app() as app, here.progress() as progress:
-        chosen = _chosen(app, issue)
+        chosen = chosen_of(app, issue)
 
         def agree(audience: Audience) -> None:
             publish.agree(here, audience, yes)
@@ -161,7 +127,7 @@ def status(ctx: typer.Context, issue: _IssueId = None) -> None:
 
     here = frame.of(ctx)
     with here.app() as app:
-        chosen = _chosen(app, issue)
+        chosen = chosen_of(app, issue)
         with db.reading(app.engine) as session:
             row, by_state = issue_of(session, chosen), dict(reporting.status(session, chosen))
             following = follow(session, chosen, app.clock())
@@ -223,7 +189,7 @@ def ledger(
     """
     here = frame.of(ctx)
     with here.app() as app:
-        chosen = _chosen(app, issue)
+        chosen = chosen_of(app, issue)
         if resend or give_up:
             decided = _decide_held(app, chosen, resend)
             here.out({"decided": decided}, f"{decided:,} held deliveries {'go out again' if resend else 'given up'}.")
@@ -249,7 +215,7 @@ def variants(ctx: typer.Context, issue: _IssueId = None) -> None:
 
     here = frame.of(ctx)
     with here.app() as app:
-        chosen = _chosen(app, issue)
+        chosen = chosen_of(app, issue)
         with db.reading(app.engine) as session:
             found = proofs.shares_of(app, session, chosen)
     rows = [
@@ -262,7 +228,7 @@ def variants(ctx: typer.Context, issue: _IssueId = None) -> None:
     here.out({"issue": chosen, **asdict(found)}, [*table, *without])
 
 
-VERBS = (preview, variants, test, send, pause, resume, status, ledger)
+VERBS = (variants, test, send, pause, resume, status, ledger)
 
 
 def _told(app: App, issue_id: int, address: str) -> tuple[int, str, Told]:
@@ -330,7 +296,7 @@ def _set_paused(ctx: typer.Context, issue: int | None, paused: bool) -> None:
 
     here = frame.of(ctx)
     with here.app() as app:
-        chosen = _chosen(app, issue)
+        chosen = chosen_of(app, issue)
         with db.writing(app.engine) as session:
             row = issues.pause(session, chosen, paused)
         with db.reading(app.engine) as session:
@@ -344,7 +310,8 @@ def _set_paused(ctx: typer.Context, issue: int | None, paused: bool) -> None:
     here.out({"issue": listed(row) | {"paused": paused}, "left": left}, then)
 
 
-def _chosen(app: App, issue: int | None) -> int:
+def chosen_of(app: App, issue: int | None) -> int:
+    """The id of the issue that a command names, or of the latest."""
     from digest import db
     from digest.compose.issues import chosen
 
@@ -352,12 +319,3 @@ def _chosen(app: App, issue: int | None) -> int:
         found = chosen(session, issue, closed=True).id
     assert found is not None
     return found
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise DigestError(f"{folder}: can't be written: {error.strerror}") from error

@@ -50,6 +50,7 @@ class WebConfig:
     old_secrets: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: tuple[str, ...] = ()
     path_prefix: str = ""  # "" or "/news"
+    noindex: bool = False  # search engines are asked to leave the archive alone
     proof_of_work: bool = False  # a sign-up costs the browser a second of work, or a minute's wait
 
 
@@ -65,6 +66,7 @@ class MailConfig:
     undo_s: int = 0
     retry_first_s: int = 900
     expire_h: int = 48
+    images: str = "remote"  # remote | hosted
     only_to: tuple[str, ...] = ()  # recipient domains that get mail, as in a staging copy; (): all
     unsubscribe_address: str | None = None  # mail to it unsubscribes, where `digest feedback receive` gets it (H-17)
 
@@ -175,6 +177,7 @@ class ListConfig:
     sender: str | None = None  # key `from`
     reply_to: str | None = None
     theme: str | None = None  # default: site.theme
+    noindex: bool | None = None  # None: as [web] says
     welcome: bool = False  # a letter to whoever has confirmed, with the latest issue
     goodbye: bool = False  # a letter to whoever has left by the page
     line: int | None = None
@@ -245,6 +248,7 @@ class EditionConfig:
     max_articles: int = 40
     if_thin: str = "skip"  # skip | roll over | ask
     latest: int = 5  # how many titles the LATEST block repeats; 0: none
+    dead_links: str = "warn"  # warn | block
     also_max: int = 5  # sources that are named under a story, at most; 0: none
     sections: tuple[SectionConfig, ...] = ()
     learn_sections: float = 0.6  # a guess from past articles counts if it is at least so likely; 0: no guesses
@@ -278,3 +282,8 @@ class Config:
         name = (one.theme if one else None) or self.site.theme
         own = {theme.id: theme for theme in self.themes}
         return made(own[name]) if name in own else THEMES[name]
+
+    def noindex(self, list_id: str | None = None) -> bool:
+        """Whether search engines are asked to leave the issues of a list alone, or the page of all editions."""
+        one = next((one for one in self.lists if one.id == list_id), None)
+        return self.web.noindex if one is None or one.noindex is None else one.noindex

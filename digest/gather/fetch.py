@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 import httpx
 
@@ -28,6 +30,7 @@ ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.5"
 )
 
+T = TypeVar("T")
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -42,6 +45,10 @@ class Limits:
 
 class _Refused(Exception):
     """This is not connected to, or not followed; the message is the rest of a sentence."""
+
+
+class _NoHost(_Refused):
+    """The name of the host is nobody's."""
 
 
 async def system_resolver(name: str, port: int) -> Sequence[str]:
@@ -85,7 +92,8 @@ class _Guarded(httpx.AsyncBaseTransport):
         try:
             found = await self._resolver(name, port)
         except (OSError, UnicodeError) as error:
-            raise _Refused(f"the host {name} was not found") from error
+            unsure = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            raise (_Refused if unsure else _NoHost)(f"the host {name} was not found") from error
         if not found:
             raise _Refused(f"the host {name} was not found")
         if not all(may_connect(address, private=self._limits.private) for address in found):
@@ -124,10 +132,17 @@ class Fetcher:
 
     async def fetch(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
         """What came of asking `url`, `validators` going to the URL that gave them; their faults are values."""
+        return await self._bounded(url, self._follow(url, validators, now))
+
+    async def probe(self, url: str, method: str) -> int | Failed:
+        """The status that `url` answers `method` with at the end of its redirects; no body is read."""
+        return await self._bounded(url, self._status(url, method))
+
+    async def _bounded(self, url: str, asking: Coroutine[Any, Any, T]) -> T | Failed:
         shown = without_secrets(url)
         try:
             async with asyncio.timeout(self._limits.timeout_s) as whole:
-                return await self._follow(url, validators, now)
+                return await asking
         except TimeoutError:
             if whole.expired():
                 return Failed(f"{shown} did not answer in full within {self._limits.timeout_s:g} s", slow=True)
@@ -135,9 +150,25 @@ class Fetcher:
         except httpx.TimeoutException:
             return Failed(f"{shown} did not answer in time", slow=True)
         except (_Refused, TooLarge, Undecodable) as error:
-            return Failed(f"{shown} was not read: {error}")
+            return Failed(f"{shown} was not read: {error}", lost=isinstance(error, _NoHost))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return Failed(f"{shown} could not be reached: {_told(error)}")
+            return Failed(f"{shown} could not be reached: {_told(error)}", lost=_is_lost(error))
+
+    async def _status(self, url: str, method: str) -> int:
+        at, seen = _checked(resolve("", url)), {url}
+        for _ in range(MAX_HOPS + 1):
+            request = self._client.build_request(method, at, headers=self._headers(at, None))
+            async with asyncio.timeout(self._first_byte_s):
+                response = await self._client.send(request, stream=True)
+            await response.aclose()
+            target = _target(response, at)
+            if target is None:
+                return response.status_code
+            if target in seen:
+                raise _Refused(f"it redirects in a circle at {without_secrets(target)}")
+            seen.add(target)
+            at = target
+        raise _Refused(f"it redirects more than {MAX_HOPS} times")
 
     async def _follow(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
         at, permanent, seen = _checked(resolve("", url)), True, {url}
@@ -240,6 +271,15 @@ def _target(response: httpx.Response, at: str) -> str | None:
     if httpx.URL(target).userinfo and _origin(target) != _origin(at):
         raise _Refused("it redirects to an address with a password in it")
     return target
+
+
+def _is_lost(error: BaseException | None) -> bool:
+    """Whether nobody listens there, or with a certificate that is not theirs; our own network's faults say nothing."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError | ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _conditions(headers: list[tuple[bytes, bytes]]) -> bool:

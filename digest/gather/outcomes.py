@@ -71,6 +71,7 @@ class Failed:
     permanent: bool = False
     status: int | None = None
     slow: bool = False  # the whole deadline was used up
+    lost: bool = False  # no such host, nobody answers there, or its certificate is wrong: browsers fail as well
 
 
 Outcome = Fetched | Unchanged | Later | Failed

@@ -1,11 +1,12 @@
 """The web: one file per audience; no rules.
 
     signup    the form, here and on other pages   archive   issues on the web
-    public    confirm, leave                      pages     templates and headers
-    guard     stands before all of them           speaking  the language of a page
-    forms     what may be posted                  offers    what can be signed up for
-    stamp     when a form was shown               work      what it costs a robot to post one
-    opened    who opens many links                together  clicks at once are one commit
+    public    confirm, leave                      images    pictures of mails
+    guard     stands before all of them           pages     templates and headers
+    forms     what may be posted                  speaking  the language of a page
+    stamp     when a form was shown               offers    what can be signed up for
+    opened    who opens many links                work      what it costs a robot to post one
+    together  clicks at once are one commit
     serving   uvicorn with our limits
     preferences  the reader's own page            wishes    that page as a form
 
@@ -26,7 +27,7 @@ from digest.config import Config
 from digest.links import Links
 from digest.models import Instance
 from digest.templating import Templates
-from digest.web import archive, failures, health, preferences, public, signup
+from digest.web import archive, failures, health, images, preferences, public, signup
 from digest.web.guard import Guard
 from digest.web.pages import Site
 from digest.web.together import Together
@@ -51,24 +52,30 @@ class Wired(Protocol):
 
 def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom) -> FastAPI:
     """The ASGI application of the public pages, for uvicorn; `app` stays open as long as it is served."""
-    engine = app.engine.execution_options(digest_eager=True)
-    site = Site(
-        config=app.config,
-        engine=engine,
-        together=Together(engine),
-        links=app.links,
-        templates=app.templates,
-        message_key=app.instance.message_key,
-        suppression_key=app.instance.suppression_key,
-        clock=app.clock,
-        random_bytes=random_bytes,
-    )
+    site = site_of(app, random_bytes)
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.state.site = site
-    for part in (signup, public, preferences, archive, health):
+    for part in (signup, public, preferences, archive, images, health):
         web.include_router(part.router)
     failures.install(web, site)
     web.add_middleware(
         Guard, prefix=site.prefix, trusted=app.config.web.trusted_proxies, failed=lambda: failures.page(site, 500)
     )
     return web
+
+
+def site_of(app: Wired, random_bytes: Callable[[int], bytes] = os.urandom) -> Site:
+    """What the handlers work with; also for pages that are written to a folder."""
+    engine = app.engine.execution_options(digest_eager=True)
+    return Site(
+        config=app.config,
+        engine=engine,
+        together=Together(engine),
+        links=app.links,
+        templates=app.templates,
+        instance=app.instance.name,
+        message_key=app.instance.message_key,
+        suppression_key=app.instance.suppression_key,
+        clock=app.clock,
+        random_bytes=random_bytes,
+    )

@@ -40,6 +40,7 @@ class Site:
     together: Together
     links: Links
     templates: Templates
+    instance: str  # the database's random name: what names in feeds are made of
     message_key: bytes
     suppression_key: bytes
     clock: Callable[[], datetime]

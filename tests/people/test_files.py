@@ -68,7 +68,11 @@ def test_a_list_that_was_cleaned_by_somebody_is_a_list(take: Any) -> None:
     assert take("email\nann@example.org\n", name="people-cleaned.csv")["mailable"] == ["ann@example.org"]
 
 
-@pytest.mark.parametrize("line", ["[" * 100_000, '{"email": ' + "9" * 5_000 + "}", '{"a": "' + "x" * 2_000_000 + '"}'])
+@pytest.mark.parametrize(
+    "line",
+    ["[" * 100_000, '{"email": ' + "9" * 5_000 + "}", '{"a": "' + "x" * 2_000_000 + '"}'],
+    ids=["deep", "a number", "long"],
+)
 def test_a_bad_line_costs_only_itself(line: str) -> None:
     found = rows(f'{{"email": "ann@example.org"}}\n{line}\n{{"email": "bob@example.org"}}\n'.encode())
     assert [type(one) for one in found] == [sheets.Row, sheets.BadRow, sheets.Row]
@@ -116,6 +120,7 @@ def test_a_zip_of_several_lists(take: Any) -> None:
         (zipped({"readme.md": "x"}), "holds no list"),
         (zipped({"a.csv": "email\n"})[:40], "can't be read"),
     ],
+    ids=["a bomb", "many", "no list", "cut short"],
 )
 def test_zips_that_mean_no_good(take: Any, engine: Engine, content: bytes, said: str) -> None:
     with pytest.raises(BadFile, match=said):

@@ -89,13 +89,12 @@ def test_an_export_of_everybody_makes_the_same_database(
     engine: Engine, now: datetime, tmp_path: Path, kind: str
 ) -> None:
     lived(engine, now)
-    text = exported(engine, kind=kind)
+    text = exported(engine, kind=kind, besides={"deliveries": lambda session, ids: dict.fromkeys(ids, "[1]")})
     with empty(tmp_path, now) as other:
         order = Order("", confirmed=True, consent="moved")
         report = taker(other, now + timedelta(days=30))(text, order)
         assert (report["rows"], report["new"], report["bad"]) == (8, 8, [])
         assert everything(other) == everything(engine)
-        assert sorted(exported(other, kind=kind).split("\n")) == sorted(text.split("\n"))
         again = taker(other, now + timedelta(days=31))(text, order)
         assert (again["new"], again["updated"]) == (0, 0)
         assert everything(other) == everything(engine)

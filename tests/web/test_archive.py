@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from webhost import Host, add_issue, add_list, configured, serving
 
 from digest import db
+from digest.config import ListConfig
 from digest.models import IssueState
 
 
@@ -30,6 +32,7 @@ def test_an_issue_is_shown_with_nothing_personal(published: Host, web: httpx.Cli
     assert "<p>Dear !</p>" in answer.text
     assert "Öffentlich" in answer.text
     assert 'href="https://paper.example/"' in answer.text
+    assert "Unsubscribe" not in answer.text
     assert not re.search(r"/unsubscribe/|/confirm/|bw2kx", answer.text)
 
 
@@ -55,12 +58,47 @@ def test_an_issue_is_not_sent_twice_to_who_has_it(published: Host, web: httpx.Cl
     assert web.get("/archive/weekly/1").headers["etag"] != tag
 
 
+def test_an_issue_leads_on_to_the_next(published: Host, web: httpx.Client) -> None:
+    steps = r'rel="(prev|next)" href="([^"]+)"'
+    for number, around in ((1, {"next": 2}), (2, {"prev": 1, "next": 3}), (3, {"prev": 2})):
+        page = web.get(f"/archive/weekly/{number}").text
+        assert dict(re.findall(steps, page)) == {way: f"/archive/weekly/{to}" for way, to in around.items()}
+        assert f'<link rel="canonical" href="https://paper.example/archive/weekly/{number}">' in page
+        assert 'href="/archive/weekly">All issues of' in page
+        assert page.index("<nav") > page.index("<body") and page.index("</nav>") < page.index("Dear")
+
+
+def test_feeds_are_announced(published: Host, web: httpx.Client) -> None:
+    for path in ("/archive/weekly", "/archive/weekly/2"):
+        found = re.findall(
+            r'<link rel="alternate" type="([^"]+)" title="The Weekly" href="([^"]+)"', web.get(path).text
+        )
+        kinds = {"application/rss+xml": "feed.xml", "application/feed+json": "feed.json"}
+        assert dict(found) == {kind: f"/archive/weekly/{name}" for kind, name in kinds.items()}
+
+
+@pytest.mark.parametrize("by", ["site", "list", "neither"])
+def test_search_engines_can_be_asked_to_stay_away(engine: Engine, now: datetime, by: str) -> None:
+    config = configured(noindex=by == "site")
+    own = ListConfig("weekly", "Weekly", noindex={"site": None, "list": True, "neither": False}[by])
+    with db.writing(engine) as session:
+        add_list(session, now)
+        add_issue(session, now, 1)
+    with serving(engine, now, replace(config, lists=(own,))) as host, host.client() as web:
+        for path in ("/archive/weekly", "/archive/weekly/1"):
+            page = web.get(path)
+            assert ('<meta name="robots" content="noindex">' in page.text) == (by != "neither")
+            assert page.headers.get("x-robots-tag") == (None if by == "neither" else "noindex")
+        assert web.get("/archive/weekly/feed.xml").headers.get("x-robots-tag") == page.headers.get("x-robots-tag")
+        assert web.get("/archive").headers.get("x-robots-tag") == ("noindex" if by == "site" else None)
+
+
 def test_issues_are_listed_newest_first(published: Host, web: httpx.Client, now: datetime) -> None:
     for path in ("/archive", "/archive/weekly"):
         page = web.get(path)
         assert re.findall(r'href="(/archive/weekly/\d)"', page.text) == [f"/archive/weekly/{n}" for n in (3, 2, 1)]
         assert "Number 2, and &lt;more&gt;" in page.text
-        assert '<time datetime="2026-11-20">November 20, 2026</time>' in page.text
+        assert '<time datetime="2026-05-08">May 8, 2026</time>' in page.text
         assert "x-robots-tag" not in page.headers
     assert 'href="/archive/weekly"' not in web.get("/archive").text
 

@@ -374,6 +374,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("article_id", "kind"),
     )
     op.create_table(
+        "hosted_picture",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("made_at", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_table(
+        "picture_look",
+        sa.Column("url_sha256", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("picture", sa.String(), nullable=True),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.Column("looked_at", columns.UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["picture"],
+            ["hosted_picture.sha256"],
+        ),
+        sa.PrimaryKeyConstraint("url_sha256"),
+    )
+    op.create_table(
         "issue",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.String(), nullable=False),
@@ -405,6 +428,7 @@ def upgrade() -> None:
         sa.Column("audience_cursor", sa.Integer(), nullable=False),
         sa.Column("audience_complete", sa.Boolean(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("links_checked", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("sent_at", columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["edition_id"],

@@ -1,0 +1,107 @@
+"""What an issue needs before it goes out: its pictures, where we serve them, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from digest import db
+from digest.compose import run as composing
+from digest.compose.content import IssueContent
+from digest.compose.rendering import Rendered, render
+from digest.compose.rows import edition_of, issue_of
+from digest.deliver.progress import Watcher, unwatched
+from digest.errors import NeedsDecision, NothingToDo
+from digest.wiring import App
+
+if TYPE_CHECKING:
+    from digest.linkcheck.judging import Checked
+
+
+async def have_pictures(app: App, issue_id: int, *, progress: Watcher = unwatched) -> tuple[str, ...]:
+    """Fetch the pictures of an open issue where we serve them ourselves; in sentences, which could not be had."""
+    if app.config.mail.images != "hosted":
+        return ()
+    from digest.pictures import run as pictures
+
+    composed = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
+    if composed.content is None or composed.issue.inputs is not None:
+        return ()
+    return await pictures.fetch(app.engine, app.config, composed.content, app.clock, progress=progress)
+
+
+def pictured(app: App, printed: Callable[[IssueContent], Rendered]) -> Callable[[IssueContent], Rendered]:
+    """`printed` with the pictures where our mails show them: elsewhere, or under our own addresses."""
+    if app.config.mail.images != "hosted":
+        return printed
+    from digest.pictures import run as pictures
+
+    return lambda content: printed(pictures.hosted(app.engine, app.links, content))
+
+
+async def check_links(app: App, issue_id: int, *, progress: Watcher = unwatched) -> Checked:
+    """Ask every link of the issue whether it leads somewhere, and keep the answer with the issue.
+
+    NothingToDo if the issue has nothing to show.
+    """
+    from digest.linkcheck import run as linkcheck
+
+    composed = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
+    if composed.content is None:
+        raise NothingToDo(f"issue {issue_id} is {composed.issue.state}: it has no links")
+    with db.reading(app.engine) as session:
+        edition = edition_of(session, composed.issue.edition_id)
+    # The personal links and those to our own pages are none of the edition's words: they are not asked.
+    rendered = await asyncio.to_thread(render, composed.content, app.templates, edition.template, _WORD)
+    return await linkcheck.check(
+        app.engine,
+        app.config,
+        linkcheck.Wanted(issue_id, composed.issue.content_hash, rendered.html, _WORD, app.links.base),
+        app.clock,
+        progress=progress,
+    )
+
+
+def warnings(app: App, issue_id: int) -> list[str]:
+    """What the last look at the issue's links found, in sentences; none where all was well, or nobody has looked."""
+    from digest.linkcheck.judging import told
+
+    found = checked(app, issue_id)
+    if found is None or not found.links:
+        return []
+    with db.reading(app.engine) as session:
+        return told(found, issue_of(session, issue_id).content_hash)
+
+
+def checked(app: App, issue_id: int) -> Checked | None:
+    """What the last look at the issue's links came to; None if there was none."""
+    from digest.linkcheck import judging
+
+    with db.reading(app.engine) as session:
+        kept = issue_of(session, issue_id).links_checked
+    return judging.from_json(kept) if kept else None
+
+
+def refuse_dead_links(app: App, issue_id: int, *, progress: Watcher = unwatched) -> None:
+    """NeedsDecision if a link of the issue is dead and the edition says `dead_links = "block"`; asks where it must."""
+    with db.reading(app.engine) as session:
+        issue = issue_of(session, issue_id)
+        if edition_of(session, issue.edition_id).dead_links != "block":
+            return
+    found = checked(app, issue_id)
+    if found is None or found.content_hash != issue.content_hash:
+        found = asyncio.run(check_links(app, issue_id, progress=progress))
+    if found.dead:
+        first = "; ".join(f"{one.url} ({one.why})" for one in found.dead[:3])
+        raise NeedsDecision(
+            f"issue {issue_id} has {_links(len(found.dead))}: {first}. Mend or drop them, or let it go out all the"
+            f" same: digest issues approve {issue_id} --dead-links"
+        )
+
+
+def _links(count: int) -> str:
+    return "a dead link" if count == 1 else f"{count} dead links"
+
+
+_WORD = "0linkcheck0"  # marks the blanks of what is rendered only to be looked at
