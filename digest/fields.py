@@ -68,6 +68,12 @@ def values(fields: Iterable[Field], name: str, attributes: Mapping[str, Any]) ->
     return tuple(_said(_fact(field.name, name, attributes)) or field.default for field in fields)
 
 
+def paths(wanted: str) -> tuple[tuple[str, ...], ...]:
+    """Where the fact of this name may stand in the attributes, the first place that says anything counts."""
+    # The columns of an import become lower case.
+    return tuple(dict.fromkeys(((wanted,), (wanted.casefold(),), tuple(wanted.split(".")))))
+
+
 def _field(found: re.Match[str]) -> Field:
     return Field(found[1], _one_line(found[2]))
 
@@ -75,11 +81,12 @@ def _field(found: re.Match[str]) -> Field:
 def _fact(wanted: str, name: str, attributes: Mapping[str, Any]) -> object:
     if wanted == "name":
         return name
-    for key in (wanted, wanted.casefold()):  # the columns of an import become lower case
-        if key in attributes:
-            return attributes[key]
+    return next((fact for path in paths(wanted) if (fact := _at(attributes, path)) is not None), None)
+
+
+def _at(attributes: Mapping[str, Any], path: Iterable[str]) -> object:
     within: object = attributes
-    for part in wanted.split("."):
+    for part in path:
         within = within.get(part) if isinstance(within, Mapping) else None
     return within
 

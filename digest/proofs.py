@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select
 from sqlmodel import Session
 
 from digest import db, readying
@@ -30,7 +30,7 @@ from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.sender import stationery
 from digest.errors import NotFound, NothingToDo, Stopped
-from digest.fields import values
+from digest.fields import paths, values
 from digest.models import Edition, Issue, Variant, people, table
 from digest.wiring import App
 from subscribers import audience
@@ -40,6 +40,7 @@ from subscribers.audience import Wish
 _v = table(Variant)
 _e = table(Edition)
 _p = table(people.Subscriber)
+_l = table(people.Subscription)
 _SUBJECT = (_v.c.subject, _v.c.blank_word, _v.c.fields)
 _PROOFS = 2_000  # variants printed before anything is fixed, some 20 KB each; the others as their readers come
 
@@ -226,6 +227,23 @@ def fields_for(app: App, stationery: Stationery, reader: str | None) -> tuple[st
     with db.reading(app.engine) as session:
         known = session.execute(asked).one_or_none()
     return values(stationery.fields, known.name, known.attributes) if known else stationery.defaults
+
+
+def unknown_fields(app: App, stationery: Stationery, list_id: str) -> list[str]:
+    """The merge fields that nobody on the list has an attribute for, each in a sentence: most are misspelt."""
+    wanted = dict.fromkeys(field.name for field in stationery.fields if field.name != "name")
+    with db.reading(app.engine) as session:
+        return [
+            f"nobody on the list {list_id} has the attribute {name}: everybody gets the default of [[{name}|...]]"
+            for name in wanted
+            if not _is_known(session, list_id, name)
+        ]
+
+
+def _is_known(session: Session, list_id: str, name: str) -> bool:
+    its = (_p.c.id == _l.c.subscriber_id, _l.c.list_id == list_id, _l.c.status == people.Status.CONFIRMED)
+    said = or_(*(_p.c.attributes[path].as_string().is_not(None) for path in paths(name)))
+    return session.execute(select(_p.c.id).where(*its, said).limit(1)).first() is not None
 
 
 def _of_reader(session: Session, issue: Issue, offer: Offer, address: str) -> tuple[str, Pick]:

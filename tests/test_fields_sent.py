@@ -147,6 +147,15 @@ def test_a_preview_shows_the_readers_words_and_to_nobody_the_defaults(app: App) 
     look()
 
 
+def test_a_field_that_nobody_has_is_told_in_the_preview(app: App) -> None:
+    known = approved(app, WORDS)
+    assert _shown(app, known, None, ()).problems == ()
+    misspelt = approved(app, {"intro": "[[frist_name|friend]] [[name|you]] [[address.city|x]]"})
+    assert _shown(app, misspelt, None, ()).problems == (
+        "nobody on the list weekly has the attribute frist_name: everybody gets the default of [[frist_name|...]]",
+    )
+
+
 def test_the_web_shows_the_defaults(app: App) -> None:
     issue_id = approved(app, WORDS)
     asyncio.run(pipeline.send(app, issue_id))

@@ -114,7 +114,7 @@ def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...
     html = fill(stationery.html, word, values, [*map(escape, fields)])
     subject, text = (fill(part, word, values, fields) for part in (stationery.subject, stationery.text))
     found = [*problems, *wrong, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
-    found += readying.warnings(app, issue_id)
+    found += [*readying.warnings(app, issue_id), *proofs.unknown_fields(app, stationery, list_id)]
     return Shown(reader or "everybody", subject, html, text, raw, tuple(found))
 
 
