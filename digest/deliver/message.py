@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from itertools import chain, groupby
 
 from digest.blanks import Blank, fill, named, pattern
 from digest.config import Config
@@ -23,7 +24,7 @@ from digest.deliver import dkim, headers
 from digest.fields import Field
 from digest.links import Links
 from digest.models import Issue
-from digest.templating.text import WIDTH, columns, wrapped
+from digest.templating.text import paragraphs, wrapped
 from subscribers.models import MailingList
 
 _MAILBOX = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>\s]+@[^<>\s@]+)>\s*|\s*(?P<bare>[^<>\s]+@[^<>\s@]+)\s*")
@@ -81,7 +82,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the text part with merge fields: broken anew when it is filled."""
+    """A paragraph of the text part with merge fields, as one line: it is broken when they are filled."""
 
     template: str
 
@@ -242,13 +243,17 @@ def _part(boundary: str, kind: str) -> bytes:
 
 
 def _lines_and_pieces(stationery: Stationery) -> tuple[Piece, ...]:
-    """The text part: most of it as it is, but whole lines where a field is, which a value may make too long."""
+    """The text part: most of it as it is, but whole paragraphs where a field is, whose lines depend on its value."""
     word = stationery.blank_word
     if not stationery.fields:
         return _pieces(stationery.text, word)
-    split = re.split(f"(?m)^(.*b{re.escape(word)}xf[0-9]+x.*\n?)", stationery.text)
-    found = ([Line(part)] if i % 2 else _pieces(part, word) for i, part in enumerate(split))
-    return tuple(piece for pieces in found for piece in pieces)
+    pieces: list[Piece] = []
+    for personal, some in groupby(paragraphs(stationery.text), lambda lines: f"b{word}xf" in "".join(lines)):
+        if personal:
+            pieces += (Line(" ".join([first.rstrip("\n"), *map(str.strip, more)]) + "\n") for first, *more in some)
+        else:
+            pieces += _pieces("".join(chain.from_iterable(some)), word)
+    return tuple(pieces)
 
 
 def _pieces(template: str, word: str) -> tuple[Piece, ...]:
@@ -313,7 +318,7 @@ def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) ->
     if fields:
         word = prepared.stationery.blank_word
         lines = (piece for piece in prepared.text if isinstance(piece, Line))
-        text |= {line: encode(_broken(fill(line.template, word, reader.values, fields))) for line in lines}
+        text |= {line: encode(wrapped(fill(line.template, word, reader.values, fields))) for line in lines}
     return (
         prepared.opening,
         *_filled(prepared.text, text),
@@ -325,10 +330,6 @@ def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) ->
 
 def _fields(stationery: Stationery, reader: Reader) -> tuple[str, ...]:
     return stationery.defaults if reader.fields is None else reader.fields
-
-
-def _broken(line: str) -> str:
-    return wrapped(line) if columns(line.rstrip("\n")) > WIDTH else line
 
 
 def _filled(pieces: tuple[Piece, ...], values: Mapping[Piece, bytes]) -> list[bytes]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email import message_from_bytes, policy
 from html import escape
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from post import FIELDS, WORD, good, personal, reader
+from post import FIELDS, WORD, good, personal, reader, stationery
 
 from digest.blanks import Blank, blank, field_blank
 from digest.deliver.lint import lint
 from digest.deliver.message import Reader, build, prepare
 from digest.fields import values
+from digest.templating.text import paragraphs, wrapped
 
 PAYLOADS = [
     "Ann",
@@ -85,3 +87,31 @@ def test_for_nobody_the_defaults_stand_there() -> None:
     assert subject == "friend, the week in town"
     assert "friend, is all well in town?" in text
     assert "<title>friend, the week in town</title>" in html
+
+
+def test_a_paragraph_is_broken_anew_for_each_reader() -> None:
+    said = f"Dear {field_blank(WORD, 0)}, {'this is a sentence of some length. ' * 5}"
+    mail = prepare(
+        replace(personal(), text=f"{stationery().text}\n{wrapped(said)}\n\n- one\n- {field_blank(WORD, 1)}\n")
+    )
+    for fact in ("Jo", "Maximiliane von und zu Hohen", "\u6f22\u5b57" * 15):
+        text = parts(build(mail, told(fact)))[1].replace("\r\n", "\n")
+        whole = wrapped(f"Dear {fact}, {'this is a sentence of some length. ' * 5}")
+        assert f"\n\n{whole}\n\n- one\n- {fact}" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        (wrapped("word " * 40) + "\n\n" + wrapped("  - " + "word " * 40) + "\n", [3, 1, 3]),
+        ("a line\nbroken by hand\n", [1, 1]),
+        (f"{'t' * 70}\n{'=' * 70}\n", [1, 1]),
+        (f"{'t' * 76}\n    indented\n", [1, 1]),
+        (wrapped("\u6f22" * 100), [1, 1, 1]),
+        ("", []),
+    ],
+)
+def test_lines_that_were_one_are_found(text: str, sizes: list[int]) -> None:
+    found = paragraphs(text)
+    assert "".join("".join(lines) for lines in found) == text
+    assert [len(lines) for lines in found] == sizes
