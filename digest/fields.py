@@ -70,8 +70,9 @@ def values(fields: Iterable[Field], name: str, attributes: Mapping[str, Any]) ->
 
 def paths(wanted: str) -> tuple[tuple[str, ...], ...]:
     """Where the fact of this name may stand in the attributes, the first place that says anything counts."""
-    # The columns of an import become lower case.
-    return tuple(dict.fromkeys(((wanted,), (wanted.casefold(),), tuple(wanted.split(".")))))
+    inside = tuple(wanted.split("."))
+    asked = (wanted,), (wanted.casefold(),)  # the columns of an import become lower case
+    return tuple(dict.fromkeys((*asked, *([inside] if all(inside) else []))))
 
 
 def _field(found: re.Match[str]) -> Field:

@@ -150,9 +150,10 @@ def test_a_preview_shows_the_readers_words_and_to_nobody_the_defaults(app: App) 
 def test_a_field_that_nobody_has_is_told_in_the_preview(app: App) -> None:
     known = approved(app, WORDS)
     assert _shown(app, known, None, ()).problems == ()
-    misspelt = approved(app, {"intro": "[[frist_name|friend]] [[name|you]] [[address.city|x]]"})
+    misspelt = approved(app, {"intro": "[[frist_name|friend]] [[name|you]] [[address.city|x]] [[a..1|x]]"})
     assert _shown(app, misspelt, None, ()).problems == (
         "nobody on the list weekly has the attribute frist_name: everybody gets the default of [[frist_name|...]]",
+        "nobody on the list weekly has the attribute a..1: everybody gets the default of [[a..1|...]]",
     )
 
 
