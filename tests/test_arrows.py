@@ -161,6 +161,7 @@ PURE = {
     "digest.deliver.pacing.causes",
     "digest.deliver.dialogue",
     "digest.deliver.dkim",
+    "digest.deliver.enclosures",
     "digest.deliver.headers",
     "digest.deliver.pacing.health",
     "digest.deliver.message",

@@ -25,6 +25,8 @@ class Rendered(Protocol):
     def text(self) -> str: ...
     @property
     def problems(self) -> tuple[str, ...]: ...
+    @property
+    def enclosed(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def printed(content: IssueContent, press: Press, name: str, now: datetime, issue
     whole = _Printed(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
     variant = packed(whole, name, now, issue_id)
     variant.language, variant.articles = content.language, [article.id for article in articles(content)]
+    variant.enclosed = list(rendered.enclosed)
     return variant
 
 

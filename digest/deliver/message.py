@@ -1,11 +1,13 @@
 """The message as bytes: pure and deterministic, so that a second copy of a mail equals the first, byte for byte.
 
-multipart/alternative, text first, both parts quoted-printable: 7-bit lines of at most 76. The static pieces of a
-variant are encoded once (`prepare`); blanks are filled per reader between soft line breaks (`build`).
+multipart/alternative, text first, both parts quoted-printable: 7-bit lines of at most 76. Where pictures travel with it
+the HTML is a multipart/related with them (RFC 2387). The static pieces of a variant are encoded once (`prepare`);
+blanks are filled per reader between soft line breaks (`build`).
 """
 
 from __future__ import annotations
 
+import base64
 import binascii
 import hashlib
 import hmac
@@ -29,6 +31,8 @@ _PLAIN = re.compile(
     r"(?!\.\Z)(?:[!-<>-~](?:[ -<>-~]{0,72}[!-<>-~])?|[!-<>-~]{75,})"
 )  # nothing quoted-printable has to encode
 _NAME_LIMIT = 200  # characters; keeps the header section below 8 KB (F-12)
+_SHOWN = re.compile(r'src="[^"]*/images/([0-9a-f]{64}\.(?:jpg|png))"')
+_PICTURES = {"jpg": "image/jpeg", "png": "image/png"}
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,26 @@ class Mailbox:
 
 
 @dataclass(frozen=True)
+class Enclosed:
+    """A picture that travels in the message; `name` is its file on our pages, "<sha256>.jpg" or ".png"."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Stationery:
-    """What all readers of a variant get: rendered, with blanks marked by `blank_word`."""
+    """What all readers of a variant get: rendered, with blanks marked by `blank_word`.
+
+    The HTML shows every picture by its address on our pages, those of `enclosed`, too: only the message says cid:.
+    """
 
     subject: str
     html: str
     text: str
     headers: Mapping[str, str]
     blank_word: str
+    enclosed: tuple[Enclosed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,6 +211,7 @@ def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
     # "=_" can't occur in quoted-printable, so this boundary is in no part, whatever the articles say (F-19).
     mark = hashlib.sha256(f"boundary\0{stationery.blank_word}".encode()).hexdigest()[:24]
     boundary, standing = f"=_{mark}", dict(stationery.headers)
+    related = _related(stationery)
     subject = headers.line("Subject", headers.unstructured(stationery.subject))
     multipart = ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
     return Prepared(
@@ -206,10 +223,10 @@ def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
         last=_lines([("MIME-Version", "1.0"), multipart]),
         opening=_part(boundary, "plain"),
         text=_pieces(stationery.text, stationery.blank_word),
-        between=b"\r\n" + _part(boundary, "html"),
-        html=_pieces(stationery.html, stationery.blank_word),
-        end=f"\r\n--{boundary}--\r\n".encode(),
-        keys=dkim.keys_for(keys, stationery.headers["From"].rpartition("@")[2].rstrip("> ")),
+        between=b"\r\n" + related.before(boundary) + _part(related.boundary or boundary, "html"),
+        html=_pieces(related.html, stationery.blank_word),
+        end=related.after + f"\r\n--{boundary}--\r\n".encode(),
+        keys=dkim.keys_for(keys, _domain_of(stationery.headers)),
     )
 
 
@@ -220,6 +237,48 @@ def _lines(fields: Iterable[tuple[str, str]]) -> bytes:
 def _part(boundary: str, kind: str) -> bytes:
     head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
     return f"--{boundary}\r\n{head}".encode()
+
+
+@dataclass(frozen=True)
+class _Related:
+    """The HTML as it stands in the message, and what stands around it; without pictures nothing does."""
+
+    html: str
+    boundary: str = ""
+    after: bytes = b""
+
+    def before(self, outer: str) -> bytes:
+        """The delimiter and head of the multipart/related, whose root is the HTML."""
+        if not self.boundary:
+            return b""
+        kind = f'multipart/related; type="text/html";\r\n boundary="{self.boundary}"'
+        return f"--{outer}\r\nContent-Type: {kind}\r\n\r\n".encode()
+
+
+def _related(stationery: Stationery) -> _Related:
+    if not stationery.enclosed:
+        return _Related(stationery.html)
+    mark = hashlib.sha256(f"related\0{stationery.blank_word}".encode()).hexdigest()[:24]
+    boundary, domain = f"=_{mark}", _domain_of(stationery.headers)
+    ids = {one.name: f"{one.name[:32]}@{domain}" for one in stationery.enclosed}
+    html = _SHOWN.sub(lambda found: f'src="cid:{ids[found[1]]}"' if found[1] in ids else found[0], stationery.html)
+    parts = (_enclosure(boundary, one, ids[one.name]) for one in stationery.enclosed)
+    return _Related(html, boundary, b"".join((*parts, f"\r\n--{boundary}--".encode())))
+
+
+def _enclosure(boundary: str, picture: Enclosed, content_id: str) -> bytes:
+    stem, _, suffix = picture.name.rpartition(".")
+    head = (
+        f"\r\n--{boundary}\r\nContent-Type: {_PICTURES[suffix]}\r\nContent-Transfer-Encoding: base64\r\n"
+        f"Content-ID: <{content_id}>\r\n"
+        f'Content-Disposition: inline; filename="{stem[:12]}.{suffix}"\r\n\r\n'
+    )
+    lines = base64.encodebytes(picture.content).rstrip(b"\n").replace(b"\n", b"\r\n")  # of 76 (RFC 2045)
+    return head.encode() + lines
+
+
+def _domain_of(standing: Mapping[str, str]) -> str:
+    return standing["From"].rpartition("@")[2].rstrip("> ").lower()
 
 
 def _pieces(template: str, word: str) -> tuple[bytes | Blank, ...]:
