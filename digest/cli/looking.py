@@ -38,8 +38,8 @@ def preview(
     """Write an issue as it would be sent: index.html to look at, the HTML and text parts, the raw message.
 
     The page shows it wide, narrow, dark, without images and without styles, with its size and what is wrong with it.
-    Where readers chose sections, authors or languages there is a page for each variant, and says how many get it; with
-    --as, a page for what a reader gets.
+    Where readers chose sections, authors or languages, each variant has a page that says how many get it; with --as
+    there is one for what a reader gets.
 
     \b
     Examples:

@@ -187,7 +187,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "retry_first_s": whole(1, 86_400),
                 "expire_h": whole(1, 720),
                 "images": one_of("remote", "hosted", "inline"),
-                "inline_max_bytes": whole(0, 10_000_000),
+                "inline_max_bytes": whole(0, 2_000_000),
                 "only_to": many(DOMAIN),
                 "unsubscribe_address": ADDRESS,
             },

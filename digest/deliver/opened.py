@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 
 _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_-]+)\?([bBqQ])\?([!->@-~]*)\?=")
@@ -34,7 +34,7 @@ class Part:
     charset: str
     encoding: str
     text: str | None
-    inside: Multipart | None = None  # of a multipart: its parts
+    inside: Multipart | None = None  # of a multipart/related
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,15 @@ def opened(raw: bytes) -> Opened:
     inner = _multipart(content_type, body)
     if inner is None:
         return Opened(fields, head, body, "", (_part(raw),), False)
-    return Opened(fields, head, body, inner.boundary, inner.parts, inner.closed)
+    return Opened(fields, head, body, inner.boundary, tuple(map(_looked_into, inner.parts)), inner.closed)
+
+
+def _looked_into(part: Part) -> Part:
+    """A multipart/related with its parts; what is deeper inside, nobody looks at."""
+    if part.kind != "multipart/related":
+        return part
+    content_type = next(field.value for field in part.fields if field.name.lower() == "content-type")
+    return replace(part, inside=_multipart(content_type, part.body))
 
 
 def _multipart(content_type: str, body: bytes) -> Multipart | None:
@@ -127,8 +135,7 @@ def _part(raw: bytes) -> Part:
     charset = parameter(content_type, "charset").lower()
     encoding = values.get("content-transfer-encoding", "7bit").lower()
     kind = content_type.partition(";")[0].strip().lower()
-    inside = _multipart(content_type, body) if kind == "multipart/related" else None
-    return Part(fields, body, kind, charset, encoding, _decoded(body, charset, encoding), inside)
+    return Part(fields, body, kind, charset, encoding, _decoded(body, charset, encoding))
 
 
 def _decoded(body: bytes, charset: str, encoding: str) -> str | None:

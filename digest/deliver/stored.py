@@ -27,10 +27,12 @@ def stationery(session: Session, variant: Variant) -> Stationery:
 
 
 def enclosed(session: Session, names: Sequence[str]) -> tuple[Enclosed, ...]:
-    """The pictures with these names, in this order; a kept picture never changes, so neither do they."""
+    """The pictures with these names, in this order: always the same bytes. One that is not kept is not there."""
     if not names:
         return ()
     wanted = [name.partition(".")[0] for name in names]
     kept = session.execute(select(_p.c.sha256, _p.c.content).where(_p.c.sha256.in_(wanted)))
     content = {row.sha256: row.content for row in kept}
-    return tuple(Enclosed(name, content[sha256]) for name, sha256 in zip(names, wanted, strict=True))
+    return tuple(
+        Enclosed(name, content[sha256]) for name, sha256 in zip(names, wanted, strict=True) if sha256 in content
+    )

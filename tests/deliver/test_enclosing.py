@@ -120,6 +120,12 @@ def test_a_cid_without_pictures_is_wrong() -> None:
     assert "cid:red@review.example" in failure.what
 
 
+def test_deep_nesting_is_judged_not_feared() -> None:
+    nested = "".join(f"--b{n}\r\nContent-Type: multipart/related; boundary=b{n + 1}\r\n\r\n" for n in range(5_000))
+    raw = f"Content-Type: multipart/alternative; boundary=b0\r\n\r\n{nested}"
+    assert "F-18" in {failure.row for failure in lint(raw.encode())}
+
+
 def test_inspection_finds_nothing_wrong_with_where_pictures_are() -> None:
     told = inspect_email("a.eml", message(RED, BLUE), loopback=True)
     assert [one for one in told["failures"] if one["row"] == "A-13"] == []
