@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 
 from sqlmodel import Session, select
 
-from digest import db, staff
+from digest import db, readying, staff
 from digest.compose import rows
 from digest.deliver import run as delivering
 from digest.deliver.progress import Watcher, unwatched
@@ -36,7 +37,10 @@ def enqueue(
 
     `ready` are variants that are printed already, by key. Whoever follows nothing of it is skipped, and counted.
     """
-    counts = delivering.enqueue_issue(app.engine, app.config, issue_id, app.clock(), progress=progress, ready=ready)
+    pictured = partial(readying.pictured, app)
+    counts = delivering.enqueue_issue(
+        app.engine, app.config, issue_id, app.clock(), progress=progress, ready=ready, pictured=pictured
+    )
     if counts[DeliveryState.SKIPPED]:
         log.info("issue %d: %d readers follow nothing that is in it", issue_id, counts[DeliveryState.SKIPPED])
     with db.reading(app.engine) as session:

@@ -250,6 +250,7 @@ class Variant(SQLModel, table=True):
     key: str  # "" for everybody; a letter's is "confirm:<sha256>"
     language: str = ""  # of its fixed words
     articles: list[int] = Field(default_factory=list, sa_type=JSON)  # of an issue's: those in it, in reading order
+    enclosed: list[str] = Field(default_factory=list, sa_type=JSON)  # "<sha256>.jpg": pictures that travel with it
     subject: str
     html: bytes = Field(sa_type=LargeBinary)  # zlib of UTF-8, with blanks
     text: bytes = Field(sa_type=LargeBinary)

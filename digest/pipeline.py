@@ -12,6 +12,7 @@ same command, and goes on where it was.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from digest.gather.run import GatherReport
 
 __all__ = ["stationery_of"]  # besides what stands here: what an issue looks like, for whoever shows it
+
+log = logging.getLogger(__name__)
 
 TIMETABLE = "the timetable"
 
@@ -158,13 +161,18 @@ async def prepare(
     issue_id = _id(composed.issue)
     if agree is not None:
         agree(await asyncio.to_thread(audience_of, app, issue_id))
-    await unless_stopped(stop, readying.have_pictures(app, issue_id, progress=progress))
+    await unless_stopped(stop, _have_pictures(app, issue_id, progress))
     try:
         issue = await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     except IllegalMove:
         _say_if_released(app, issue_id)
         raise
     return Published(replace(composed, issue=issue), gathered, None)
+
+
+async def _have_pictures(app: App, issue_id: int, progress: Watcher) -> None:
+    for lost in await readying.have_pictures(app, issue_id, progress=progress):
+        log.warning("issue %d: %s", issue_id, lost)
 
 
 def _say_if_released(app: App, issue_id: int) -> None:
@@ -290,7 +298,7 @@ async def send(
             await unless_stopped(stop, gather(app, progress=progress))
         await asyncio.to_thread(_let_go, app, issue)
     if issue.state != IssueState.SENDING:
-        await unless_stopped(stop, readying.have_pictures(app, issue_id, progress=progress))
+        await unless_stopped(stop, _have_pictures(app, issue_id, progress))
         await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
     delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
     after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)

@@ -24,11 +24,10 @@ from digest.compose.printing import Press, Printer
 from digest.compose.rendering import render
 from digest.compose.selecting import EVERYBODY, Offer, Pick, offered, said_for
 from digest.compose.variants import fields_of
-from digest.deliver import reporting
+from digest.deliver import reporting, stored
 from digest.deliver.allotting import Outcome, Rule
 from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.progress import Watcher, unwatched
-from digest.deliver.sender import stationery
 from digest.errors import NotFound, NothingToDo, Stopped
 from digest.fields import paths, values
 from digest.models import Edition, Issue, Variant, people, table
@@ -194,11 +193,13 @@ def _shown(app: App, session: Session, issue: Issue) -> IssueContent:
     return content
 
 
-def stationery_of(app: App, issue_id: int, reader: str | None = None) -> tuple[Stationery, tuple[str, ...], str]:
+def stationery_of(
+    app: App, issue_id: int, reader: str | None = None, share: Share | None = None
+) -> tuple[Stationery, tuple[str, ...], str]:
     """An issue as it would be sent, or as it was, with what is wrong with it, and the id of its list.
 
     With `reader`, an address, what this one gets of it by their choices, or got. NotFound if they never joined the
-    list; NothingToDo if nothing of it is for them.
+    list; NothingToDo if nothing of it is for them. With `share`, that variant.
     """
     with db.reading(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
@@ -206,16 +207,20 @@ def stationery_of(app: App, issue_id: int, reader: str | None = None) -> tuple[S
         content = _shown(app, session, issue)
         offer = offered(content, app.templates.languages())
         key, pick = EVERYBODY, offer.everybody
-        if reader is not None:
+        if share is not None:
+            key, pick = share.key, Pick(share.articles, share.language)
+        elif reader is not None:
             key, pick = _of_reader(session, issue, offer, normalise(reader).normalised)
         if issue.inputs is not None:
             kept = session.scalars(select(Variant).where(_v.c.issue_id == issue_id, _v.c.key == key)).first()
             if kept is not None:
-                return stationery(kept), (), list_id
+                return stored.stationery(session, kept), (), list_id
         press = press_of(app, session, issue, app.clock())
     rendered = press.render(content if key == EVERYBODY else said_for(content, pick))
+    with db.reading(app.engine) as session:
+        enclosed = stored.enclosed(session, rendered.enclosed)
     parts = rendered.subject, rendered.html, rendered.text
-    shown = Stationery(*parts, press.headers, press.blank_word, tuple(rendered.fields))
+    shown = Stationery(*parts, press.headers, press.blank_word, tuple(rendered.fields), enclosed)
     return shown, rendered.problems, list_id
 
 

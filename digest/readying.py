@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from digest import db
 from digest.compose import run as composing
 from digest.compose.content import IssueContent
-from digest.compose.rendering import Rendered, render
+from digest.compose.rendering import Rendered, Rendering, render
 from digest.compose.rows import edition_of, issue_of
 from digest.deliver.progress import Watcher, unwatched
 from digest.errors import NeedsDecision, NothingToDo
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def have_pictures(app: App, issue_id: int, *, progress: Watcher = unwatched) -> tuple[str, ...]:
     """Fetch the pictures of an open issue where we serve them ourselves; in sentences, which could not be had."""
-    if app.config.mail.images != "hosted":
+    if app.config.mail.images == "remote":
         return ()
     from digest.pictures import run as pictures
 
@@ -31,13 +31,23 @@ async def have_pictures(app: App, issue_id: int, *, progress: Watcher = unwatche
     return await pictures.fetch(app.engine, app.config, composed.content, app.clock, progress=progress)
 
 
-def pictured(app: App, printed: Callable[[IssueContent], Rendered]) -> Callable[[IssueContent], Rendered]:
-    """`printed` with the pictures where our mails show them: elsewhere, or under our own addresses."""
-    if app.config.mail.images != "hosted":
-        return printed
+def pictured(app: App, rendering: Rendering) -> Rendering:
+    """`rendering` with the pictures where our mails show them: elsewhere, under our own addresses, or in the message.
+
+    Those that travel in the message have our own addresses, too, and are named in `enclosed`.
+    """
+    if app.config.mail.images == "remote":
+        return rendering
     from digest.pictures import run as pictures
 
-    return lambda content: printed(pictures.hosted(app.engine, app.links, content))
+    most = app.config.mail.inline_max_bytes if app.config.mail.images == "inline" else 0
+
+    def printed(content: IssueContent) -> Rendered:
+        ours = pictures.hosted(app.engine, app.links, content)
+        rendered = rendering(ours)
+        return replace(rendered, enclosed=pictures.enclosed(app.engine, app.links, ours, rendered.html, most))
+
+    return printed
 
 
 async def check_links(app: App, issue_id: int, *, progress: Watcher = unwatched) -> Checked:

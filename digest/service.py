@@ -17,7 +17,7 @@ from typing import Any
 
 from digest import pipeline, staff
 from digest.deliver.seats import run as seats
-from digest.errors import ConfigError, DigestError, Stopped
+from digest.errors import ConfigError, DigestError, NeedsDecision, Stopped
 from digest.timetable import Slot
 from digest.wiring import App
 
@@ -118,8 +118,12 @@ class _Steps:
         await pipeline.draft(self.app, edition_id, slot)
 
     async def publish(self, edition_id: str, slot: Slot) -> None:
-        """Bring the slot's issue on its way."""
-        await pipeline.prepare(self.app, edition_id, slot)
+        """Bring the slot's issue on its way; staff are told where it waits for a person, and what for."""
+        try:
+            await pipeline.prepare(self.app, edition_id, slot)
+        except NeedsDecision as error:
+            await asyncio.to_thread(staff.tell, self.app, *staff.waiting(edition_id, slot, error))
+            raise
 
     def hold(self, edition_id: str, slot: Slot, reason: str) -> None:
         """Keep the slot's issue for a person to decide."""

@@ -11,7 +11,7 @@ from digest.compose import issues
 from digest.compose import run as composing
 from digest.compose.run import Composed, Slot
 from digest.deliver.letters import Office, enqueue_notice
-from digest.errors import DigestError
+from digest.errors import DigestError, NeedsDecision
 from digest.gather import alarms
 from digest.models import Issue, IssueState, Source
 from digest.wiring import App
@@ -68,6 +68,14 @@ def drafted(composed: Composed) -> tuple[str, str]:
     lines = [f"Issue {issue.id} of {issue.edition_id} is {issue.state}.", issue.reason, *remarks]
     lines.append(f"Look at it: `digest issues show {issue.id}`")
     return f"Draft ready: {issue.edition_id}", "\n\n".join(line for line in lines if line)
+
+
+def waiting(edition_id: str, slot: Slot, why: NeedsDecision) -> tuple[str, str]:
+    """Subject and body of the notice that the slot's issue does not leave before a person has decided."""
+    then = (
+        "The timetable tries again every few minutes, until the grace of the edition is over: then the issue is held."
+    )
+    return f"Waits for you: {edition_id} of {slot.local.replace('T', ' ')}", f"{why}\n\n{then}"
 
 
 def hold(app: App, edition_id: str, slot: Slot, reason: str) -> Issue:

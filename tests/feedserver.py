@@ -37,6 +37,7 @@ class Request:
     host: str
     path: str
     headers: dict[str, str]
+    method: str = "GET"
 
 
 class FeedServer:
@@ -115,10 +116,14 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         world = self.server.world
         host = (self.headers.get("Host") or "").rpartition(":")[0]
-        world.requests.append(Request(host, self.path, {key.lower(): value for key, value in self.headers.items()}))
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        world.requests.append(Request(host, self.path, headers, self.command))
         page = world.find(host, self.path)
         if page.raw is not None:
             for piece in page.raw():
@@ -133,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         if page.pieces is None and not unchanged:
             self.send_header("Content-Length", str(len(page.body)))
         self.end_headers()
-        if unchanged:
+        if unchanged or self.command == "HEAD":
             return
         for piece in page.pieces() if page.pieces else [page.body]:
             self.wfile.write(piece)

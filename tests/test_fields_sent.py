@@ -132,10 +132,10 @@ def test_a_preview_shows_the_readers_words_and_to_nobody_the_defaults(app: App) 
 
     def look() -> None:
         for number, said in enumerate(SAID, 1):
-            shown = _shown(app, issue_id, f"reader{number}@example.org", ())
+            shown = _shown(app, issue_id, (), reader=f"reader{number}@example.org")
             check(opened(shown.raw), *said)
             check((shown.subject, " ".join(shown.text.split()), shown.html), *said)
-        check(opened(_shown(app, issue_id, None, ()).raw), *SAID[-1])
+        check(opened(_shown(app, issue_id, ()).raw), *SAID[-1])
         stationery, _, list_id = pipeline.stationery_of(app, issue_id)
         raw = specimen(
             app.config, app.links, stationery, list_id=list_id, address="a@example.org", now=app.clock()
@@ -149,9 +149,9 @@ def test_a_preview_shows_the_readers_words_and_to_nobody_the_defaults(app: App) 
 
 def test_a_field_that_nobody_has_is_told_in_the_preview(app: App) -> None:
     known = approved(app, WORDS)
-    assert _shown(app, known, None, ()).problems == ()
+    assert _shown(app, known, ()).problems == ()
     misspelt = approved(app, {"intro": "[[frist_name|friend]] [[name|you]] [[address.city|x]] [[a..1|x]]"})
-    assert _shown(app, misspelt, None, ()).problems == (
+    assert _shown(app, misspelt, ()).problems == (
         "nobody on the list weekly has the attribute frist_name: everybody gets the default of [[frist_name|...]]",
         "nobody on the list weekly has the attribute a..1: everybody gets the default of [[a..1|...]]",
     )

@@ -6,26 +6,31 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import office
 import pytest
 import trustme
 from commands import Shell
 from feedserver import FeedServer
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
+from sqlmodel import col, select
 from webhost import add_issue, add_list, configured
 
-from digest import db
-from digest.config import Config, GatherConfig
+from digest import db, service, wiring
+from digest.compose import issues
+from digest.config import Config, DatabaseConfig, EditionConfig, GatherConfig, ListConfig, RelayConfig, StaffConfig
+from digest.deliver import stored
 from digest.gather.fetch import Fetcher, Limits
 from digest.gather.outcomes import Failed
 from digest.linkcheck import judging, run
 from digest.linkcheck.judging import DEAD, FINE, UNTOLD, Checked, Link, links, verdict
 from digest.linkcheck.run import Wanted
-from digest.models import Issue
+from digest.models import Article, Delivery, Edition, Issue, IssueState, Source, Variant, table
+from digest.slots import named
 
 BASE = "https://paper.example"
 
@@ -119,6 +124,17 @@ def test_links_are_asked_politely_and_judged(engine: Engine, now: datetime, serv
     assert (found.asked, found.left) == (10, 0)
     assert {one.url.rpartition("/")[2]: one.why for one in found.dead}["404"] == "404"
     assert all("authorization" not in one.headers and "cookie" not in one.headers for one in server.requests)
+
+
+def test_a_head_that_is_answered_well_is_all_that_is_asked(engine: Engine, now: datetime, server: FeedServer) -> None:
+    server.answer("127.0.0.1", "/fine", 301, Location="/200")
+    assert asked(engine, now, [server.url("127.0.0.1", f"/{name}") for name in ("fine", "404")]).asked == 2
+    assert [(one.method, one.path) for one in server.requests] == [
+        ("HEAD", "/fine"),
+        ("HEAD", "/200"),
+        ("HEAD", "/404"),
+        ("GET", "/404"),
+    ]
 
 
 def test_nobody_there_is_dead_and_our_own_trouble_is_not(engine: Engine, now: datetime) -> None:
@@ -252,3 +268,85 @@ def test_without_dead_links_nothing_waits(shell: Shell, server: FeedServer) -> N
     composed(shell, server, "block", "200", "429")
     assert shell("issues", "approve").code == 0
     assert server.asked("/429")
+
+
+EDITOR = "editor@example.org"
+
+
+@pytest.fixture
+def blocked(database_url: str, server: FeedServer) -> Iterator[wiring.App]:
+    """A newsroom whose timetable owes an issue since five minutes; its only article is gone from the web."""
+    passed = datetime.now(UTC) - timedelta(minutes=5)
+    edition = EditionConfig("weekly", "weekly", "Weekly", dead_links="block", line=1)
+    edition = replace(edition, schedule=f"{passed.minute} {passed.hour} * * *", approval="automatic", draft_h=1)
+    how = replace(
+        settings(),
+        database=DatabaseConfig(database_url),
+        relays=(RelayConfig("none", "127.0.0.1", 1, security="none"),),
+        staff=StaffConfig((EDITOR,)),
+        lists=(ListConfig("weekly", "Weekly", line=1),),
+        editions=(edition,),
+    )
+    with wiring.opened(how) as app:
+        office.invite(app.engine, [(1, "reader@example.org")])
+        at, url = app.clock() - timedelta(hours=1), server.url("127.0.0.1", "/410")
+        with db.writing(app.engine) as session:
+            session.add(Source(id="desk", url="https://example.org/feed", active=False, created_at=at))
+            session.flush()
+            times = {"published_at": at, "first_seen_at": at, "available_at": at, "previous_look_at": at}
+            session.add(Article(canonical_url=url, url=url, source_id="desk", title="One", **times))
+            known = {"timetable": named(edition, "UTC"), "timetable_since": at - timedelta(days=3)}
+            session.execute(update(table(Edition)).values(**known))
+        yield app
+
+
+def test_on_the_timetable_a_blocked_issue_waits_for_a_person(
+    blocked: wiring.App, caplog: pytest.LogCaptureFixture
+) -> None:
+    for looks in (1, 2):
+        keep_timetable(blocked, lambda looks=looks: caplog.text.count("issue 1 has a dead link") == looks)  # type: ignore[misc]
+    assert state(blocked) == IssueState.DRAFT
+    [(subject, words)] = notices(blocked)  # told once
+    assert subject.startswith("Waits for you: weekly of ")
+    assert "issue 1 has a dead link: " in words
+    assert "digest issues approve 1 --dead-links" in words
+    with db.writing(blocked.engine) as session:
+        issues.approve(session, 1, session.get_one(Issue, 1).content_hash, "editor", blocked.clock())
+    keep_timetable(blocked, lambda: state(blocked) == IssueState.SENDING)
+
+
+def test_a_blocked_issue_is_held_when_its_grace_is_over(blocked: wiring.App, caplog: pytest.LogCaptureFixture) -> None:
+    keep_timetable(blocked, lambda: "issue 1 has a dead link" in caplog.text)
+    later = replace(blocked, clock=lambda: wiring.utcnow() + timedelta(hours=9))
+    keep_timetable(later, lambda: state(blocked) == IssueState.HELD)
+    waits, held = notices(blocked)
+    assert (waits[0].partition(":")[0], held[0].partition(":")[0]) == ("Waits for you", "Held")
+
+
+def state(app: wiring.App) -> str:
+    with db.reading(app.engine) as session:
+        return session.get_one(Issue, 1).state
+
+
+def notices(app: wiring.App) -> list[tuple[str, str]]:
+    """Subject and words of what was written to the editor, in order; nobody else was written to."""
+    with db.reading(app.engine) as session:
+        found = session.exec(select(Delivery).order_by(col(Delivery.id))).all()
+        assert {one.address for one in found} == {EDITOR}
+        written = (stored.stationery(session, session.get_one(Variant, one.variant_id)) for one in found)
+        return [(one.subject, one.text) for one in written]
+
+
+def keep_timetable(app: wiring.App, seen: Callable[[], bool]) -> None:
+    """Keep the timetable until something is seen: each time it begins as after a restart."""
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        keeping = asyncio.create_task(service.timetable(app, stop))
+        async with asyncio.timeout(20):
+            while not await asyncio.to_thread(seen):
+                await asyncio.sleep(0.05)
+        stop.set()
+        await keeping
+
+    asyncio.run(scenario())

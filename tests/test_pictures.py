@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from webhost import add_list, configured, serving
 
 from digest import db
-from digest.compose.content import IssueContent, Picture, Sponsor
+from digest.compose.content import ArticleContent, IssueContent, Picture, SectionContent, Sponsor
 from digest.config import Config, GatherConfig
 from digest.gather.fetch import Fetcher, Limits
 from digest.links import Links
@@ -231,6 +231,41 @@ def test_a_logo_that_can_t_be_had_stays_where_it_is() -> None:
     assert hosting.hosted(issue, {}).site.logo == "https://meridian.example/logo.png"
     ours = {"https://meridian.example/logo.png": Hosted("https://paper.example/images/1.png", 100, 50)}
     assert hosting.hosted(issue, ours).site.logo == "https://paper.example/images/1.png"
+
+
+def test_what_travels_comes_by_rank_and_as_far_as_it_is_shown() -> None:
+    def article(number: int, rank: int) -> ArticleContent:
+        picture = Picture(f"https://paper.example/images/{number}.jpg")
+        return ArticleContent(number, "https://a.example/", "Title", picture=picture, rank=rank)
+
+    section = SectionContent("one", "One", "full", (article(1, 3), article(2, 1), article(3, 2), article(4, 4)))
+    site = replace(samples.SITE, logo="https://paper.example/images/logo.png")
+    elsewhere = Sponsor("Paid", "A book", "https://b.example/", picture=Picture("https://b.example/1.png"))
+    issue = replace(samples.ISSUE, site=site, lead=article(5, 5), sections=(section,), sponsor=elsewhere)
+    html = "".join(f'<img src="https://paper.example/images/{n}">' for n in ("1.jpg", "2.jpg", "3.jpg", "5.jpg"))
+    html += '<a href="https://paper.example/images/4.jpg"><img src="https://paper.example/images/logo.png"></a>'
+    own = hosting.own(issue, html, "https://paper.example/images/")
+    assert own == ("logo.png", "5.jpg", "2.jpg", "3.jpg", "1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("most", "chosen"),
+    [
+        (0, ""),
+        (4, ""),
+        (9, "d"),
+        (10, "a"),
+        (29, "ad"),
+        (30, "ab"),
+        (35, "abd"),
+        (59, "abd"),
+        (60, "abc"),
+        (65, "abcd"),
+    ],
+)
+def test_what_does_not_fit_any_more_is_passed_over(most: int, chosen: str) -> None:
+    sizes = {"a": 10, "b": 20, "c": 30, "d": 5}
+    assert hosting.fitting(("a", "b", "lost", "c", "d"), sizes, most) == tuple(chosen)
 
 
 def test_equal_pictures_are_kept_once(engine: Engine, now: datetime, server: FeedServer) -> None:

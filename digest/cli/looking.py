@@ -10,13 +10,15 @@ import typer
 
 from digest.cli import frame
 from digest.cli.outgoing import chosen_of
-from digest.errors import DigestError
+from digest.errors import DigestError, UsageError
 
 if TYPE_CHECKING:
     from digest.linkcheck.judging import Checked
     from digest.previewing.page import Shown
+    from digest.proofs import Share
     from digest.wiring import App
 
+_VARIANTS = 10
 _IssueId = Annotated[int | None, typer.Argument(metavar="[ISSUE]", help="Its id; default: the latest.")]
 
 
@@ -27,31 +29,40 @@ def preview(
     readers: Annotated[
         list[str] | None, typer.Option("--as", metavar="ADDRESS", help="As this reader of the list; may be repeated.")
     ] = None,
+    variants: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="So many variants, those of the most readers first; default: 10."),
+    ] = None,
     png: Annotated[bool, typer.Option("--png", help="Pictures, too; wants Chromium.")] = False,
 ) -> None:
     """Write an issue as it would be sent: index.html to look at, the HTML and text parts, the raw message.
 
     The page shows it wide, narrow, dark, without images and without styles, with its size and what is wrong with it.
-    With --as it is what a reader gets of it, by the sections, authors and language they chose.
+    Where readers chose sections, authors or languages, each variant has a page that says how many get it; with --as
+    there is one for what a reader gets.
 
     \b
     Examples:
       digest issues preview 12 --to /tmp/preview
       digest issues preview 12 --as someone@example.org --as other@example.org
-      digest issues preview --png
+      digest issues preview --variants 3 --png
     """
     from digest import readying
     from digest.previewing import browser, page
 
+    if readers and variants:
+        raise UsageError("--as shows readers, --variants the variants with the most of them: expected one of both")
     here = frame.of(ctx)
     program = browser.binary() if png else None
     with here.app() as app, here.progress() as progress:
         chosen = chosen_of(app, issue)
         lost = asyncio.run(readying.have_pictures(app, chosen, progress=progress))
-        asked: list[str | None] = [*readers] if readers else [None]
-        seen = [_shown(app, chosen, reader, lost) for reader in asked]
+        if readers:
+            seen, beyond = [_shown(app, chosen, lost, reader=reader) for reader in readers], ""
+        else:
+            seen, beyond = _variants(app, chosen, lost, variants or _VARIANTS)
         shown = seen[0]
-        files = {name: html.encode() for name, html in page.pages(seen, app.templates).items()}
+        files = {name: html.encode() for name, html in page.pages(seen, app.templates, beyond).items()}
         files |= {"issue.html": shown.html.encode(), "issue.txt": shown.text.encode(), "issue.eml": shown.raw}
         _write(to, files)
         drawn = []
@@ -62,9 +73,10 @@ def preview(
             progress("Pictures", done, len(views))
     data = {"subject": shown.subject, "folder": str(to), "html_bytes": len(files["issue.html"])}
     data |= {"problems": list(shown.problems), "page": str(to / "index.html"), "pictures": [str(one) for one in drawn]}
+    data |= {"shown": [one.name for one in seen], "beyond": beyond}
     written = [f"  {to / name}  ({len(content):,} bytes)" for name, content in files.items()]
     written += [f"  {one}" for one in drawn]
-    here.out(data, [f"Subject: {shown.subject}", *written, *shown.problems])
+    here.out(data, [f"Subject: {shown.subject}", *written, *filter(None, [beyond]), *shown.problems])
 
 
 def check(ctx: typer.Context, issue: _IssueId = None) -> None:
@@ -97,7 +109,36 @@ def as_data(checked: Checked) -> dict[str, Any]:
     return {**to_json(checked), "dead": len(checked.dead), "untold": len(checked.untold)}
 
 
-def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...]) -> Shown:
+def _variants(app: App, issue_id: int, problems: tuple[str, ...], most: int) -> tuple[list[Shown], str]:
+    """The variants with the most readers, and a sentence about those beyond; everybody's where there is no reader."""
+    from digest import db, proofs
+
+    with db.reading(app.engine) as session:
+        shares = proofs.shares_of(app, session, issue_id)
+    asked: list[Share | None] = [*shares.variants[:most]]
+    seen = [_shown(app, issue_id, problems, share=share) for share in asked or [None]]
+    left = shares.variants[most:]
+    if not left:
+        return seen, ""
+    more = "1 more variant is" if len(left) == 1 else f"{len(left):,} more variants are"
+    return seen, f"{more} not shown, for {_readers(sum(one.readers for one in left))}."
+
+
+def _name(share: Share) -> str:
+    readers = _readers(share.readers)
+    if not share.key:
+        return f"everybody, {readers}"
+    articles = "1 article" if len(share.articles) == 1 else f"{len(share.articles)} articles"
+    return f"{share.key[:8]}, {readers}, {articles}, {share.language}"
+
+
+def _readers(count: int) -> str:
+    return "1 reader" if count == 1 else f"{count:,} readers"
+
+
+def _shown(
+    app: App, issue_id: int, problems: tuple[str, ...], *, reader: str | None = None, share: Share | None = None
+) -> Shown:
     from html import escape
 
     from digest import pipeline, proofs, readying
@@ -106,7 +147,7 @@ def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...
     from digest.deliver.trial import specimen
     from digest.previewing.page import Shown
 
-    stationery, wrong, list_id = pipeline.stationery_of(app, issue_id, reader)
+    stationery, wrong, list_id = pipeline.stationery_of(app, issue_id, reader, share)
     address = reader or "reader@example.org"
     fields = proofs.fields_for(app, stationery, reader)
     raw = specimen(app.config, app.links, stationery, list_id=list_id, address=address, now=app.clock(), fields=fields)
@@ -115,7 +156,8 @@ def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...
     subject, text = (fill(part, word, values, fields) for part in (stationery.subject, stationery.text))
     found = [*problems, *wrong, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
     found += [*readying.warnings(app, issue_id), *proofs.unknown_fields(app, stationery, list_id)]
-    return Shown(reader or "everybody", subject, html, text, raw, tuple(found))
+    name = _name(share) if share else reader or "everybody"
+    return Shown(name, subject, html, text, raw, tuple(found))
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -16,7 +16,7 @@ from digest.compose.content import IssueContent, content_hash, from_json, to_jso
 from digest.compose.issues import move
 from digest.compose.placing import by_hand
 from digest.compose.printing import Press, Printer, printed
-from digest.compose.rendering import render
+from digest.compose.rendering import Pictured, render, shown_elsewhere
 from digest.compose.selecting import EVERYBODY, offered
 from digest.config.stored import edition_from_json
 from digest.config.values import Config
@@ -80,7 +80,9 @@ def _is_hidden(article: Article, material: Material) -> bool:
     return article.hidden and article.id is not None and not by_hand(material.overrides.get(article.id))
 
 
-def printer_of(session: Session, templates: Templates, issue_id: int, now: datetime) -> Printer:
+def printer_of(
+    session: Session, templates: Templates, issue_id: int, now: datetime, pictured: Pictured = shown_elsewhere
+) -> Printer:
     """What prints the variants of a frozen issue: with the words that mark its blanks and the headers of its first."""
     issue = rows.issue_of(session, issue_id)
     content = frozen_content(issue)
@@ -88,7 +90,7 @@ def printer_of(session: Session, templates: Templates, issue_id: int, now: datet
     edition = edition_from_json(session.get_one(Edition, issue.edition_id).settings)
     word = everybody.blank_word
     rendering = partial(render, templates=templates, template=edition.template, blank_word=word)
-    press = Press(rendering, word, everybody.headers)
+    press = Press(pictured(rendering), word, everybody.headers)
     return Printer(issue_id, content, offered(content, templates.languages()), press, now)
 
 

@@ -28,6 +28,8 @@ class Rendered(Protocol):
     def problems(self) -> tuple[str, ...]: ...
     @property
     def fields(self) -> Sequence[Field]: ...
+    @property
+    def enclosed(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def printed(content: IssueContent, press: Press, name: str, now: datetime, issue
     whole = _Printed(*parts, press.headers, press.blank_word, rendered.fields)
     variant = packed(whole, name, now, issue_id)
     variant.language, variant.articles = content.language, [article.id for article in articles(content)]
+    variant.enclosed = list(rendered.enclosed)
     return variant
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from html import unescape
@@ -43,6 +43,16 @@ class Rendered:
     problems: tuple[str, ...] = ()
     trimmed: int = 0  # articles left to the web because the HTML would be cut by mail readers
     fields: tuple[Field, ...] = ()  # what the numbered blanks stand for
+    enclosed: tuple[str, ...] = ()  # file names of those of its pictures that travel in the message
+
+
+Rendering = Callable[[IssueContent], Rendered]
+Pictured = Callable[[Rendering], Rendering]  # the same, with the pictures where mails show them
+
+
+def shown_elsewhere(rendering: Rendering) -> Rendering:
+    """`Pictured` where pictures are shown from where the articles have them: as it is."""
+    return rendering
 
 
 def render(content: IssueContent, templates: Templates, template: str, blank_word: str) -> Rendered:

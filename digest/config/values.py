@@ -66,7 +66,8 @@ class MailConfig:
     undo_s: int = 0
     retry_first_s: int = 900
     expire_h: int = 48
-    images: str = "remote"  # remote | hosted
+    images: str = "remote"  # remote | hosted | inline
+    inline_max_bytes: int = 300_000  # of all pictures that travel in one message, before base64
     only_to: tuple[str, ...] = ()  # recipient domains that get mail, as in a staging copy; (): all
     unsubscribe_address: str | None = None  # mail to it unsubscribes, where `digest feedback receive` gets it (H-17)
 

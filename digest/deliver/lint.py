@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
+from digest.deliver import enclosures
 from digest.deliver.opened import Address, Opened, addresses, encoded_word, links_and_words, opened, unstructured
 from digest.templating import rows
 from digest.templating.rows import Mail
@@ -216,14 +217,14 @@ def _good_phrase(one: Address) -> bool:
 
 
 def _parts(message: Opened) -> Found:
-    kinds = [part.kind for part in message.parts]
+    kinds = [part.kind for part in message.shown]
     if not message.value("Content-Type").lower().startswith("multipart/alternative") or kinds != [
         "text/plain",
         "text/html",
     ]:
         yield "F-18", f"expected multipart/alternative of text/plain and text/html, got {kinds}"
         return
-    for part in message.parts:
+    for part in message.shown:
         if part.charset != "utf-8" or part.text is None:
             yield "F-20", f"{part.kind}: the bytes are not {part.encoding} in utf-8"
         if part.encoding == "quoted-printable":
@@ -233,8 +234,8 @@ def _parts(message: Opened) -> Found:
 
 
 def _is_readable(message: Opened) -> bool:
-    kinds = [part.kind for part in message.parts]
-    return kinds == ["text/plain", "text/html"] and all(part.text is not None for part in message.parts)
+    kinds = [part.kind for part in message.shown]
+    return kinds == ["text/plain", "text/html"] and all(part.text is not None for part in message.shown)
 
 
 def _quoted_printable(kind: str, body: bytes) -> Found:
@@ -364,6 +365,7 @@ _CHECKS: tuple[Callable[[Opened], Found], ...] = (
     _display_names,
     _parts,
     _boundary,
+    enclosures.failures,
     _list_headers,
     _automation,
 )

@@ -1,7 +1,8 @@
 """The message as bytes: pure and deterministic, so that a second copy of a mail equals the first, byte for byte.
 
-multipart/alternative, text first, both parts quoted-printable: 7-bit lines of at most 76. The static pieces of a
-variant are encoded once (`prepare`); blanks are filled per reader between soft line breaks (`build`).
+multipart/alternative, text first, both parts quoted-printable: 7-bit lines of at most 76. Where pictures travel with it
+the HTML is a multipart/related with them (RFC 2387). The static pieces of a variant are encoded once (`prepare`);
+blanks are filled per reader between soft line breaks (`build`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from itertools import chain, groupby
 from digest.blanks import Blank, fill, named, pattern
 from digest.config import Config
 from digest.deliver import dkim, headers
+from digest.deliver.related import Enclosed, related_to
 from digest.fields import Field
 from digest.links import Links
 from digest.models import Issue
@@ -49,7 +51,10 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Stationery:
-    """What all readers of a variant get: rendered, with blanks marked by `blank_word`."""
+    """What all readers of a variant get: rendered, with blanks marked by `blank_word`.
+
+    The HTML shows every picture by its address on our pages, those of `enclosed`, too: only the message says cid:.
+    """
 
     subject: str
     html: str
@@ -57,6 +62,7 @@ class Stationery:
     headers: Mapping[str, str]
     blank_word: str
     fields: tuple[Field, ...] = ()  # by their numbers
+    enclosed: tuple[Enclosed, ...] = ()
 
     @property
     def defaults(self) -> tuple[str, ...]:
@@ -215,6 +221,8 @@ def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
     # "=_" can't occur in quoted-printable, so this boundary is in no part, whatever the articles say (F-19).
     mark = hashlib.sha256(f"boundary\0{stationery.blank_word}".encode()).hexdigest()[:24]
     boundary, standing = f"=_{mark}", dict(stationery.headers)
+    domain = stationery.headers["From"].rpartition("@")[2].rstrip("> ").lower()
+    related = related_to(stationery.html, stationery.enclosed, stationery.blank_word, domain)
     subject = headers.line("Subject", headers.unstructured(stationery.subject))
     multipart = ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
     return Prepared(
@@ -226,10 +234,10 @@ def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
         last=_lines([("MIME-Version", "1.0"), multipart]),
         opening=_part(boundary, "plain"),
         text=_lines_and_pieces(stationery),
-        between=b"\r\n" + _part(boundary, "html"),
-        html=_pieces(stationery.html, stationery.blank_word),
-        end=f"\r\n--{boundary}--\r\n".encode(),
-        keys=dkim.keys_for(keys, stationery.headers["From"].rpartition("@")[2].rstrip("> ")),
+        between=b"\r\n" + related.before(boundary) + _part(related.boundary or boundary, "html"),
+        html=_pieces(related.html, stationery.blank_word),
+        end=related.after + f"\r\n--{boundary}--\r\n".encode(),
+        keys=dkim.keys_for(keys, domain),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 
 _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_-]+)\?([bBqQ])\?([!->@-~]*)\?=")
@@ -34,6 +34,16 @@ class Part:
     charset: str
     encoding: str
     text: str | None
+    inside: Multipart | None = None  # of a multipart/related
+
+
+@dataclass(frozen=True)
+class Multipart:
+    """What stands between the delimiters of a multipart."""
+
+    boundary: str
+    parts: tuple[Part, ...]
+    closed: bool  # the closing boundary is there
 
 
 @dataclass(frozen=True)
@@ -56,9 +66,17 @@ class Opened:
         """The value of the first field of that name, or the empty string."""
         return next((field.value for field in self.all(name)), "")
 
+    @property
+    def shown(self) -> tuple[Part, ...]:
+        """The parts among which a mail reader chooses: of a multipart/related its root, the first (RFC 2387)."""
+        return tuple(
+            part.inside.parts[0] if part.kind == "multipart/related" and part.inside and part.inside.parts else part
+            for part in self.parts
+        )
+
     def text(self, kind: str) -> str:
         """What the first part of that type says, decoded; empty if there is none."""
-        return next((part.text or "" for part in self.parts if part.kind == kind), "")
+        return next((part.text or "" for part in self.shown if part.kind == kind), "")
 
 
 @dataclass(frozen=True)
@@ -74,13 +92,30 @@ def opened(raw: bytes) -> Opened:
     head, _, body = raw.partition(b"\r\n\r\n")
     fields = _fields(head)
     content_type = next((field.value for field in fields if field.name.lower() == "content-type"), "")
+    inner = _multipart(content_type, body)
+    if inner is None:
+        return Opened(fields, head, body, "", (_part(raw),), False)
+    return Opened(fields, head, body, inner.boundary, tuple(map(_looked_into, inner.parts)), inner.closed)
+
+
+def _looked_into(part: Part) -> Part:
+    """A multipart/related with its parts; what is deeper inside, nobody looks at."""
+    if part.kind != "multipart/related":
+        return part
+    content_type = next(field.value for field in part.fields if field.name.lower() == "content-type")
+    return replace(part, inside=_multipart(content_type, part.body))
+
+
+def _multipart(content_type: str, body: bytes) -> Multipart | None:
+    """What a body with this Content-Type holds; None if it names no boundary."""
     boundary = parameter(content_type, "boundary")
+    if not boundary:
+        return None
     mark = b"--" + boundary.encode("utf-8", "replace")
-    pieces = re.split(rb"(?:\r\n|\A)" + re.escape(mark) + rb"(?=--|\r\n)", body) if boundary else []
+    pieces = re.split(rb"(?:\r\n|\A)" + re.escape(mark) + rb"(?=--|\r\n)", body)
     closed = len(pieces) > 1 and pieces[-1].startswith(b"--")
     inner = [piece.removeprefix(b"\r\n") for piece in pieces[1 : -1 if closed else None]]
-    parts = tuple(map(_part, inner)) if boundary else (_part(raw),)
-    return Opened(fields, head, body, boundary, parts, closed)
+    return Multipart(boundary, tuple(map(_part, inner)), closed)
 
 
 def _fields(head: bytes) -> tuple[Field, ...]:

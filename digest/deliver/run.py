@@ -23,6 +23,7 @@ from digest import db
 from digest.compose import variants
 from digest.compose.freezing import printer_of
 from digest.compose.printing import Printer
+from digest.compose.rendering import Pictured, shown_elsewhere
 from digest.config import Config
 from digest.deliver import filling, reporting, signing
 from digest.deliver.allotting import Allotment, Rule
@@ -82,6 +83,7 @@ def enqueue_issue(
     now: datetime,
     progress: Watcher = unwatched,
     ready: Mapping[str, Variant] = MappingProxyType({}),
+    pictured: Pictured = shown_elsewhere,
 ) -> Mapping[str, int]:
     """Write the rows of a frozen issue for everybody who may get it now; it is sending when this returns.
 
@@ -92,7 +94,7 @@ def enqueue_issue(
     with db.reading(engine) as session:
         order = filling.order(session, config, issue_id, now)
         ids = variants.ids(session, issue_id)
-    printer = cache(partial(_printer, engine, config, issue_id, now))
+    printer = cache(partial(_printer, engine, config, issue_id, now, pictured))
     allotment = Allotment(Rule(order.edition_id, order.editions, lambda: printer().offer), ids)
     filler, written, size, pen = filling.Filling(order, allotment), 0, filling.SLICE, db.Pen(engine)
     refused: filling.Chunk | None = None
@@ -129,9 +131,9 @@ def _gathered(engine: Engine, filler: filling.Filling, size: int) -> filling.Chu
         return filler.gathered(session, size)
 
 
-def _printer(engine: Engine, config: Config, issue_id: int, now: datetime) -> Printer:
+def _printer(engine: Engine, config: Config, issue_id: int, now: datetime, pictured: Pictured) -> Printer:
     with db.reading(engine) as session:
-        return printer_of(session, templates_beside(config.path), issue_id, now)
+        return printer_of(session, templates_beside(config.path), issue_id, now, pictured)
 
 
 def _print_some(pen: db.Pen, allotment: Allotment, printer: Printer, ready: Mapping[str, Variant]) -> None:

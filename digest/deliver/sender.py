@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import zlib
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ from typing import Any
 from sqlmodel import Session
 
 from digest.blanks import Blank
-from digest.compose.variants import fields_of
 from digest.config import Config
-from digest.deliver import handing, identity, ledger, outcomes, reporting
+from digest.deliver import handing, identity, ledger, outcomes, reporting, stored
 from digest.deliver.dkim import Key
 from digest.deliver.handing import Ending, Leave, Verdict
 from digest.deliver.leases import Watch
@@ -39,7 +37,7 @@ from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
 from digest.fields import values as values_of
 from digest.links import Links
-from digest.models import DeliveryState, Variant
+from digest.models import DeliveryState
 
 Clock = Callable[[], datetime]
 
@@ -250,9 +248,9 @@ class Sender:
         found: dict[int, Prepared] = {}
         for variant_id in {work.variant_id for work in works}:
             if variant_id not in self.prepared:
-                variant = await self.writer.do(lambda session, wanted=variant_id: ledger.variant(session, wanted))  # type: ignore[misc]
+                stationery = await self.writer.do(partial(_written, variant_id))
                 self._forget_one({*self._in_use(), *found})
-                self.prepared[variant_id] = prepare(stationery(variant), self.keys)
+                self.prepared[variant_id] = prepare(stationery, self.keys)
             found[variant_id] = self.prepared[variant_id]
         return found
 
@@ -362,16 +360,8 @@ def _domain(stationery: Stationery) -> str:
     return stationery.headers["From"].rpartition("@")[2].rstrip(" >").lower()
 
 
-def stationery(variant: Variant) -> Stationery:
-    """The stored bytes of a variant, unpacked."""
-    return Stationery(
-        variant.subject,
-        zlib.decompress(variant.html).decode(),
-        zlib.decompress(variant.text).decode(),
-        variant.headers,
-        variant.blank_word,
-        fields_of(variant.fields),
-    )
+def _written(variant_id: int, session: Session) -> Stationery:
+    return stored.stationery(session, ledger.variant(session, variant_id))
 
 
 def reader(work: Work, links: Links, fields: tuple[str, ...] | None = None) -> Reader:

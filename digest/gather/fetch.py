@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -41,6 +42,16 @@ class Limits:
     timeout_s: float = 30.0  # from the first look-up to the last byte, redirects included
     max_bytes: int = 10_000_000  # as received
     private: bool = False
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """The answer at the end of the redirects, its body not yet read."""
+
+    response: httpx.Response
+    at: str
+    permanent_url: str | None  # `at`, if all redirects to it are for ever
+    conditional: bool  # it was asked only whether something has changed
 
 
 class _Refused(Exception):
@@ -132,11 +143,11 @@ class Fetcher:
 
     async def fetch(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
         """What came of asking `url`, `validators` going to the URL that gave them; their faults are values."""
-        return await self._bounded(url, self._follow(url, validators, now))
+        return await self._bounded(url, self._follow("GET", url, validators, partial(self._outcome, now)))
 
     async def probe(self, url: str, method: str) -> int | Failed:
         """The status that `url` answers `method` with at the end of its redirects; no body is read."""
-        return await self._bounded(url, self._status(url, method))
+        return await self._bounded(url, self._follow(method, url, None, _status))
 
     async def _bounded(self, url: str, asking: Coroutine[Any, Any, T]) -> T | Failed:
         shown = without_secrets(url)
@@ -154,37 +165,21 @@ class Fetcher:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return Failed(f"{shown} could not be reached: {_told(error)}", lost=_is_lost(error))
 
-    async def _status(self, url: str, method: str) -> int:
-        at, seen = _checked(resolve("", url)), {url}
-        for _ in range(MAX_HOPS + 1):
-            request = self._client.build_request(method, at, headers=self._headers(at, None))
-            async with asyncio.timeout(self._first_byte_s):
-                response = await self._client.send(request, stream=True)
-            await response.aclose()
-            target = _target(response, at)
-            if target is None:
-                return response.status_code
-            if target in seen:
-                raise _Refused(f"it redirects in a circle at {without_secrets(target)}")
-            seen.add(target)
-            at = target
-        raise _Refused(f"it redirects more than {MAX_HOPS} times")
-
-    async def _follow(self, url: str, validators: Validators | None, now: datetime) -> Outcome:
+    async def _follow(
+        self, method: str, url: str, validators: Validators | None, made: Callable[[_Arrived], Awaitable[T]]
+    ) -> T:
+        """What `made` makes of the answer at the end of the redirects, while it can still be read."""
         at, permanent, seen = _checked(resolve("", url)), True, {url}
         for _ in range(MAX_HOPS + 1):
             headers = self._headers(at, validators)
-            request = self._client.build_request("GET", at, headers=headers)
+            request = self._client.build_request(method, at, headers=headers)
             async with asyncio.timeout(self._first_byte_s):
                 response = await self._client.send(request, stream=True)
             try:
                 target = _target(response, at)
-                if response.status_code == HTTPStatus.NOT_MODIFIED and not _conditions(headers):
-                    # Of a source that was never read it would be believed for ever.
-                    return Failed(f"{without_secrets(at)} answered 304 Not Modified, which was not asked", status=304)
                 if target is None:
                     kept = at if permanent and len(seen) > 1 else None
-                    return await self._outcome(response, at, kept, now)
+                    return await made(_Arrived(response, at, kept, _conditions(headers)))
             finally:
                 await response.aclose()
             permanent = permanent and response.status_code in (301, 308)
@@ -211,8 +206,12 @@ class Fetcher:
                 headers.append((b"If-Modified-Since", validators.last_modified.encode("latin-1")))
         return headers
 
-    async def _outcome(self, response: httpx.Response, at: str, permanent_url: str | None, now: datetime) -> Outcome:
+    async def _outcome(self, now: datetime, arrived: _Arrived) -> Outcome:
+        response, at, permanent_url = arrived.response, arrived.at, arrived.permanent_url
         status, headers, shown = response.status_code, response.headers, without_secrets(at)
+        if status == HTTPStatus.NOT_MODIFIED and not arrived.conditional:
+            # Of a source that was never read it would be believed for ever.
+            return Failed(f"{shown} answered 304 Not Modified, which was not asked", status=304)
         if status == HTTPStatus.NOT_MODIFIED:
             return Unchanged(fresh_s(headers, now), permanent_url)
         if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
@@ -251,6 +250,10 @@ def fetcher(config: Config, resolver: Resolver = system_resolver) -> Fetcher:
 def agent(site_url: str) -> str:
     """Who we say we are: product, version, and where to complain (E-08)."""
     return f"Digest/{__version__}" + (f" (+{site_url})" if site_url else "")
+
+
+async def _status(arrived: _Arrived) -> int:
+    return arrived.response.status_code
 
 
 def _checked(url: str) -> str:

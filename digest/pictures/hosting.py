@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from html import escape
 
 from digest.compose.content import ArticleContent, IssueContent, Picture, Sponsor, articles
 
@@ -44,6 +45,27 @@ def hosted(content: IssueContent, ours: Mapping[str, Hosted]) -> IssueContent:
         site=replace(content.site, logo=_logo(content.site.logo, ours)),
         theme=replace(content.theme, logo=_logo(content.theme.logo, ours)),
     )
+
+
+def own(content: IssueContent, html: str, base: str) -> tuple[str, ...]:
+    """The file names of our pictures, those below `base`, that `html` shows, in the order in which they matter."""
+    ranked = sorted(articles(content), key=lambda one: one.rank)
+    pictures = [content.sponsor.picture] if content.sponsor else []
+    pictures += [content.lead.picture] if content.lead else []
+    pictures += [article.picture for article in ranked]
+    logos = (content.theme.logo, content.site.logo)
+    urls = dict.fromkeys([*filter(None, logos), *(one.url for one in pictures if one)])
+    return tuple(url.removeprefix(base) for url in urls if url.startswith(base) and f'src="{escape(url)}"' in html)
+
+
+def fitting(names: Iterable[str], sizes: Mapping[str, int], most: int) -> tuple[str, ...]:
+    """Of `names`, in their order, each that still fits into `most` bytes together with those before it."""
+    chosen, left = [], most
+    for name in names:
+        if name in sizes and sizes[name] <= left:
+            chosen.append(name)
+            left -= sizes[name]
+    return tuple(chosen)
 
 
 def _ours(picture: Picture | None, ours: Mapping[str, Hosted]) -> Picture | None:

@@ -69,6 +69,18 @@ def hosted(engine: Engine, links: Links, content: IssueContent) -> IssueContent:
     return hosting.hosted(content, ours)
 
 
+def enclosed(engine: Engine, links: Links, content: IssueContent, html: str, most: int) -> tuple[str, ...]:
+    """The file names of the pictures that travel with `html`, of `most` bytes in all; `content` is that of `hosted`.
+
+    The logos first, the sponsor's, the lead's, the other articles' by rank; what does not fit stays on our pages.
+    """
+    if not most:
+        return ()
+    names = hosting.own(content, html, links.picture(""))
+    with db.reading(engine) as session:
+        return hosting.fitting(names, storing.sizes(session, names), most)
+
+
 def _missing(known: Iterable[PictureLook], urls: Collection[str], now: datetime) -> list[str]:
     done = {look.url for look in known if look.picture or look.looked_at > now - _AGAIN}
     return [url for url in urls if url not in done]

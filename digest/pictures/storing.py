@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from sqlalchemy import func
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from digest.models import HostedPicture, PictureLook
+from digest.models import HostedPicture, PictureLook, table
 from digest.pictures.making import Made, Unusable
 
 _MANY = 500
@@ -32,6 +33,19 @@ def shown(session: Session, urls: Collection[str]) -> Mapping[str, HostedPicture
         some = select(HostedPicture).where(col(HostedPicture.sha256).in_(wanted[start : start + _MANY]))
         rows |= {row.sha256: row for row in session.exec(some.options(defer(HostedPicture.content)))}  # type: ignore[arg-type]
     return {url: rows[name] for url, name in names.items()}
+
+
+def sizes(session: Session, names: Collection[str]) -> Mapping[str, int]:
+    """How many bytes our pictures have, by file name; those we don't have are not there."""
+    row = table(HostedPicture).c
+    found: dict[str, int] = {}
+    wanted = sorted(name.partition(".")[0] for name in names)
+    for start in range(0, len(wanted), _MANY):
+        some = select(row.sha256, row.kind, func.length(row.content)).where(
+            row.sha256.in_(wanted[start : start + _MANY])
+        )
+        found |= {f"{sha256}.{kind}": size for sha256, kind, size in session.execute(some)}
+    return found
 
 
 def picture(session: Session, sha256: str) -> HostedPicture | None:

@@ -21,7 +21,7 @@ POLICY = (
 class Shown:
     """A variant as one reader gets it, its blanks filled."""
 
-    name: str  # "Everybody", "ann@example.org"
+    name: str  # "everybody, 12 readers", "ann@example.org"
     subject: str
     html: str
     text: str
@@ -57,12 +57,12 @@ def views(html: str) -> tuple[View, ...]:
     )
 
 
-def pages(shown: Sequence[Shown], templates: Templates) -> Mapping[str, str]:
-    """File name -> page: index.html has the first variant, and leads to the others."""
+def pages(shown: Sequence[Shown], templates: Templates, beyond: str = "") -> Mapping[str, str]:
+    """File name -> page: index.html has the first variant, and leads to the others; `beyond` says what is not shown."""
     names = ["index.html", *(f"variant-{number}.html" for number in range(2, len(shown) + 1))]
     ways = [{"href": name, "name": one.name} for name, one in zip(names, shown, strict=True)]
     return {
-        name: templates.page("preview", _context(one) | {"variants": ways, "here": name})
+        name: templates.page("preview", _context(one) | {"variants": ways, "here": name, "beyond": beyond})
         for name, one in zip(names, shown, strict=True)
     }
 

@@ -261,7 +261,7 @@ def _safe(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    return parts.scheme in ("https", "cid") or parts.hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 _CHECKS: tuple[Callable[[Mail], Found], ...] = (

@@ -66,3 +66,30 @@ def test_variants_and_any_readers_preview(shell: Shell) -> None:
     assert ("The bridge" in written, "The harbour" in written) == (True, False)
     assert shell("issues", "preview", "--as", "cem@example.org").code == 3
     assert shell("issues", "preview", "--as", "dan@example.org").code == 2
+
+
+def test_the_preview_has_every_variant_with_its_readers(shell: Shell) -> None:
+    newsroom(shell)
+    shell("subscribers", "add", "eve@example.org", "--list", "weekly", "--confirmed", "--consent", "a fair")
+    told = shell("--json", "issues", "preview").json
+    everybody, land = told["shown"]
+    assert everybody == "everybody, 2 readers"
+    assert land.endswith(", 1 reader, 1 article, en")
+    pages = [(shell.folder / "preview" / name).read_text() for name in ("index.html", "variant-2.html")]
+    for page in pages:
+        assert page.count(f">{everybody}</a>") == page.count(f">{land}</a>") == 1
+        assert "<script" not in page
+    assert ["The harbour" in page for page in pages] == [True, False]
+    fewer = shell("issues", "preview", "--variants", "1", "--to", "one").out
+    assert "1 more variant is not shown, for 1 reader." in fewer
+    assert "1 more variant is not shown, for 1 reader." in (shell.folder / "one" / "index.html").read_text()
+    assert not (shell.folder / "one" / "variant-2.html").exists()
+    both = shell("issues", "preview", "--variants", "1", "--as", "bob@example.org")
+    assert (both.code, "expected one of both" in both.err) == (2, True)
+
+
+def test_a_list_without_readers_has_a_preview_too(shell: Shell) -> None:
+    newsroom(shell)
+    for name in ("ann", "bob", "cem"):
+        assert shell("subscribers", "unsubscribe", f"{name}@example.org", "--list", "weekly").code == 0
+    assert shell("--json", "issues", "preview").json["shown"] == ["everybody"]

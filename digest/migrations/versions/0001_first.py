@@ -550,6 +550,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("articles", sa.JSON(), nullable=False),
+        sa.Column("enclosed", sa.JSON(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("html", sa.LargeBinary(), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=False),
