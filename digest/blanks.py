@@ -18,10 +18,11 @@ class Blank(StrEnum):
     UNSUBSCRIBE = "unsubscribe"  # URL: leaves this list, one click
     PREFERENCES = "preferences"  # URL: what the reader gets of this list
     CONFIRM = "confirm"  # URL: only in confirm mails
+    LINK = "link"  # URL: only in letters that were asked for: to all that is kept, or to another address
     DECLINE = "decline"  # URL: "I did not ask", only in confirm mails
 
 
-URLS = frozenset({Blank.UNSUBSCRIBE, Blank.PREFERENCES, Blank.CONFIRM, Blank.DECLINE})
+URLS = frozenset({Blank.UNSUBSCRIBE, Blank.PREFERENCES, Blank.CONFIRM, Blank.DECLINE, Blank.LINK})
 
 
 def blank(word: str, name: Blank) -> str:

@@ -53,6 +53,7 @@ def _sqlite_connect(synchronous: str) -> Any:
             "journal_mode = WAL",
             f"synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}",
             "foreign_keys = ON",
+            "secure_delete = ON",  # what is erased is overwritten, not only forgotten
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -205,6 +206,11 @@ def _translated() -> Iterator[None]:
         if plain or type(error) not in outside:
             raise
         raise DatabaseUnavailable(f"the database can't be used now: {_first_line(driver)}") from error
+
+
+def breaks_integrity(error: Exception) -> bool:
+    """Whether a statement was refused for a key, told by the driver's own error (PEP 249) or by SQLAlchemy's."""
+    return any(cls.__name__ == "IntegrityError" for cls in type(error).__mro__)
 
 
 def _first_line(error: BaseException | None) -> str:

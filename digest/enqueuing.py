@@ -67,14 +67,21 @@ def finish(app: App, issue_id: int | None, stop: asyncio.Event, progress: Watche
         try:
             if stale and issue_id is None:
                 staff.hold_issue(app, found, _CUT_OFF)
+            elif issue_id is None:
+                _enqueue_or_hold(app, found, stopping(progress, stop, found))
             else:
                 enqueue(app, found, progress=stopping(progress, stop, found))
-        except NeedsDecision as error:
-            if issue_id is not None:
-                raise
-            staff.hold_issue(app, found, str(error))  # the others go on
         except IllegalMove as error:  # somebody enqueued, held or cancelled it meanwhile
             log.info("%s", error)
+
+
+def _enqueue_or_hold(app: App, issue_id: int, progress: Watcher) -> None:
+    try:
+        enqueue(app, issue_id, progress=progress)
+    except IllegalMove:
+        raise
+    except NeedsDecision as error:
+        staff.hold_issue(app, issue_id, str(error))  # the others go on
 
 
 def _is_stale(session: Session, issue: Issue, now: datetime) -> bool:

@@ -26,6 +26,14 @@ class Links:
         """What a reader gets of a list, to look at and to change."""
         return self._signed("preferences", Purpose.PREFERENCES, handle, list_id)
 
+    def account(self, handle: bytes, link_id: int) -> str:
+        """The same page with all that is kept about the reader, for an hour: to take along, move, erase."""
+        return self._signed("preferences", Purpose.ACCOUNT, handle, str(link_id))
+
+    def move(self, handle: bytes, link_id: int) -> str:
+        """Confirms that a reader's mail goes to this address from now on."""
+        return self._signed("address", Purpose.MOVE, handle, str(link_id))
+
     def confirm(self, handle: bytes, confirmation_id: int) -> str:
         """Confirms one subscription."""
         return self._signed("confirm", Purpose.CONFIRM, handle, str(confirmation_id))

@@ -23,6 +23,7 @@ __all__ = [
     "Appearance",
     "Article",
     "Cause",
+    "Chore",
     "DayUse",
     "Delivery",
     "DeliveryState",
@@ -295,6 +296,15 @@ class Slice(SQLModel, table=True):
     )  # rows by state; None while they may change
 
 
+class Chore(SQLModel, table=True):
+    """What is done once in a while, and when it was last begun."""
+
+    __tablename__: ClassVar[str] = "chore"
+
+    name: str = Field(primary_key=True, max_length=64)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class Delivery(SQLModel, table=True):
     """One occasion for one person: the ledger row."""
 
@@ -307,13 +317,15 @@ class Delivery(SQLModel, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_BigId)
-    occasion: str  # issue:12, confirm:7, welcome:7, goodbye:9, notice:3
+    occasion: str  # issue:12, confirm:7, welcome:7, goodbye:9, notice:3; see deliver.handing.KINDS
     # Only people are ever deleted. The other keys are of what the same commit has read or written: to look at each of
     # them for each of a million rows would be half the work of filling on PostgreSQL.
     issue_id: int | None = None
-    subscriber_id: int | None = Field(default=None, foreign_key="subscriber.id")  # None: a notice to staff
+    subscriber_id: int | None = Field(
+        default=None, foreign_key="subscriber.id"
+    )  # None: a notice to staff, or somebody erased since
     list_id: str | None = Field(default=None, max_length=64)
-    address: str | None = None  # only of a notice to staff
+    address: str | None = None  # of a notice to staff, and of letters to an address that is not the person's own
     variant_id: int  # 0: nothing of the issue is for this reader, and the row is skipped
     slice_id: int
     message_id: str

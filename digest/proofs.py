@@ -100,7 +100,7 @@ def prove(
         if content is None or content_hash(content) != issue.approved_hash:
             return NO_PROOFS
         offer = offered(content, app.templates.languages())
-        for _, outcome in _outcomes(session, issue, offer):
+        for _, outcome in _outcomes(session, issue, offer, app.clock()):
             if outcome.key and outcome.pick:
                 picks.setdefault(outcome.key, outcome.pick)
     printer, ready = Printer(issue_id, content, offer, press, app.clock()), dict[str, Variant]()
@@ -123,9 +123,9 @@ def shares_of(app: App, session: Session, issue_id: int) -> Shares:
     content = _shown(app, session, issue)
     offer = offered(content, app.templates.languages())
     readers, picks = Counter[str | None](), {EVERYBODY: offer.everybody}
-    readers[EVERYBODY] = audience.size(session, _list_of(session, issue))
+    readers[EVERYBODY] = audience.size(session, _list_of(session, issue), app.clock())
     elsewhere = 0
-    for wish, outcome in _outcomes(session, issue, offer):
+    for wish, outcome in _outcomes(session, issue, offer, app.clock()):
         readers[EVERYBODY] -= wish.people
         if outcome.wanted:
             readers[outcome.key] += wish.people
@@ -159,10 +159,10 @@ def _most_first(share: Share) -> tuple[int, str]:
     return -share.readers, share.key
 
 
-def _outcomes(session: Session, issue: Issue, offer: Offer) -> Iterator[tuple[Wish, Outcome]]:
+def _outcomes(session: Session, issue: Issue, offer: Offer, now: datetime) -> Iterator[tuple[Wish, Outcome]]:
     """What the issue is to those who have chosen, each different wish once."""
     rule = _rule(session, issue, offer)
-    for wish in audience.wishes(session, _list_of(session, issue)):
+    for wish in audience.wishes(session, _list_of(session, issue), now):
         yield wish, rule.outcome(wish.choices, wish.language)
 
 

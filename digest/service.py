@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 FAILED_S = 15.0
 _REMIND_S = 900.0
+_TIDY_LOOK_S = 600.0
 
 Part = Callable[[App, asyncio.Event], Coroutine[Any, Any, None]]
 
@@ -60,7 +61,22 @@ async def timetable(app: App, stop: asyncio.Event) -> None:
 
     await _no_copy(app, stop)
     keeping = Timetable(app.engine, _Steps(app), site_zone=app.config.site.timezone, clock=app.clock)
-    await keeping.run(stop)
+    await asyncio.gather(keeping.run(stop), tidy(app, stop))
+
+
+async def tidy(app: App, stop: asyncio.Event) -> None:
+    """Let go of what is past its time, once a day, whichever of several processes comes first."""
+    from digest.keeping import run
+
+    while not stop.is_set():
+        try:
+            gone = await asyncio.to_thread(run.tidy_daily, app.engine, app.config.retention, app.clock())
+        except DigestError as error:
+            log.warning("what is past its time could not be let go of, and will be: %s", error)
+        else:
+            if gone and any(gone.values()):
+                log.info("let go: %s", ", ".join(f"{count} {name}" for name, count in gone.items()))
+        await waited(stop, _TIDY_LOOK_S)
 
 
 async def _no_copy(app: App, stop: asyncio.Event) -> None:

@@ -14,7 +14,16 @@ from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, o
 from sqlmodel import Session
 
 from subscribers.columns import table
-from subscribers.models import Confirmation, Consent, MailingList, Status, Subscriber, Subscription, Suppression
+from subscribers.models import (
+    Confirmation,
+    Consent,
+    MailedLink,
+    MailingList,
+    Status,
+    Subscriber,
+    Subscription,
+    Suppression,
+)
 
 EVERYWHERE = ""  # scope of a suppression that holds for every list
 NO_CHOICES = "{}"  # Subscription.choices, as it is stored, of who has chosen nothing
@@ -26,6 +35,7 @@ _kept_away = table(Suppression).alias("kept_away")
 _request = table(Confirmation).alias("request")
 _consent = table(Consent)
 _list = table(MailingList)
+_mailed = table(MailedLink).alias("mailed")
 _newer = table(Confirmation).alias("newer_request")
 _choices = cast(_place.c.choices, Text)  # read as JSON it would cost more than the rest of a member
 
@@ -47,16 +57,18 @@ class Wish(NamedTuple):
     people: int = 1
 
 
-def may_receive_issue(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """True where the person is confirmed on the list, which is not switched off, and suppressed neither there nor
-    everywhere.
+def may_receive_issue(
+    subscriber_id: ColumnElement[int], list_id: ColumnElement[str], now: datetime | ColumnElement[datetime]
+) -> ColumnElement[bool]:
+    """True where the person is confirmed on the list and has not paused it, it is not switched off, and they are
+    suppressed neither there nor everywhere.
 
-    Give columns of the outer statement: `update(delivery).where(may_receive_issue(d.c.subscriber_id, d.c.list_id))`.
+    Give columns of the outer statement: `update(d).where(may_receive_issue(d.c.subscriber_id, d.c.list_id, now))`.
     """
     return exists(
         select(1)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id, _wanted())
+        .where(_place.c.subscriber_id == subscriber_id, _place.c.list_id == list_id, _wanted(now))
     )
 
 
@@ -93,6 +105,25 @@ def may_receive_confirm(
     )
 
 
+def may_follow_link(
+    subscriber_id: ColumnElement[int], link_id: ColumnElement[int], now: datetime | ColumnElement[datetime]
+) -> ColumnElement[bool]:
+    """True where the letter with this mailed link would still be of use, and the person may be written to."""
+    return exists(
+        select(1)
+        .select_from(_mailed.join(_person, _person.c.id == _mailed.c.subscriber_id))
+        .where(_mailed.c.id == link_id, _mailed.c.subscriber_id == subscriber_id)
+        .where(_mailed.c.used_at.is_(None), _mailed.c.expires_at > now)
+        .where(_person.c.erasing_at.is_(None), ~_suppressed_everywhere())
+    )
+
+
+def may_be_told(subscriber_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """True where the person may be told what happened to their own subscription."""
+    told = select(1).where(_person.c.id == subscriber_id, _person.c.erasing_at.is_(None), ~_suppressed_everywhere())
+    return exists(told.select_from(_person))
+
+
 def may_receive_goodbye(subscriber_id: ColumnElement[int], list_id: ColumnElement[str]) -> ColumnElement[bool]:
     """True where the person has left the list, is not on it again, and is suppressed neither there nor everywhere."""
     return exists(
@@ -108,7 +139,9 @@ def last_consent(session: Session) -> int:
     return session.execute(select(func.max(_consent.c.id))).scalar_one() or 0
 
 
-def members(session: Session, list_id: str, after: int, limit: int, *, consented: int | None = None) -> list[Member]:
+def members(
+    session: Session, list_id: str, after: int, limit: int, *, now: datetime, consented: int | None = None
+) -> list[Member]:
     """Up to `limit` people who may get an issue of the list now, by id, the first one above `after`.
 
     With `consented`, a `last_consent` of earlier, only those who had confirmed by then and were on the list ever since.
@@ -116,7 +149,7 @@ def members(session: Session, list_id: str, after: int, limit: int, *, consented
     rows = session.execute(
         select(_person.c.id, _person.c.domain, _choices, _person.c.language)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted())
+        .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted(now))
         .where(_person.c.id > after)  # follows, but PostgreSQL would begin at the first person for every page
         .where(*([] if consented is None else [~_confirmed_after(consented)]))
         .order_by(_place.c.subscriber_id)
@@ -125,14 +158,14 @@ def members(session: Session, list_id: str, after: int, limit: int, *, consented
     return list(map(Member._make, rows))
 
 
-def wishes(session: Session, list_id: str) -> Iterator[Wish]:
+def wishes(session: Session, list_id: str, now: datetime) -> Iterator[Wish]:
     """What those who may get an issue of the list now have chosen, each different wish once; not who chose nothing."""
     number = func.count()
     chose = or_(_choices != NO_CHOICES, _person.c.language.is_not(None))
     people = (
         select(_choices, _person.c.language, number)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted(), chose)
+        .where(_place.c.list_id == list_id, _wanted(now), chose)
         .group_by(_choices, _person.c.language)
         .order_by(number.desc(), _choices, _person.c.language)
     )
@@ -153,23 +186,29 @@ def wish(session: Session, list_id: str, normalised: str) -> Wish | None:
     return Wish(*row) if row else None
 
 
-def size(session: Session, list_id: str, segment: ColumnElement[bool] | None = None) -> int:
+def size(session: Session, list_id: str, now: datetime, segment: ColumnElement[bool] | None = None) -> int:
     """How many people an issue of the list would go to now; with `segment`, a condition on `subscriber`, of those."""
     people = (
         select(func.count())
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted(), *([] if segment is None else [_within(segment)]))
+        .where(_place.c.list_id == list_id, _wanted(now), *([] if segment is None else [_within(segment)]))
     )
     return int(session.execute(people).scalar_one())
 
 
-def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
+def why_not(session: Session, subscriber_id: int, list_id: str, now: datetime) -> str:
     """The word for why this person gets no issue of the list: "" if they do.
 
-    Else erased, suppressed, never-joined, the status (pending, unsubscribed, declined), or list-off.
+    Else erased, suppressed, never-joined, the status (pending, unsubscribed, declined), list-off, or paused.
     """
     row = session.execute(
-        select(_person.c.erasing_at, _place.c.status, _list_on().label("on"), _suppressed().label("suppressed"))
+        select(
+            _person.c.erasing_at,
+            _place.c.status,
+            _list_on().label("on"),
+            _suppressed().label("suppressed"),
+            (_place.c.paused_until > now).label("paused"),
+        )
         .select_from(
             _person.outerjoin(_place, and_(_place.c.subscriber_id == _person.c.id, _place.c.list_id == list_id))
         )
@@ -183,7 +222,9 @@ def why_not(session: Session, subscriber_id: int, list_id: str) -> str:
         return "never-joined"
     if row.status != Status.CONFIRMED:
         return str(row.status)
-    return "" if row.on else "list-off"
+    if not row.on:
+        return "list-off"
+    return "paused" if row.paused else ""
 
 
 def suppressed_scopes(session: Session, email_hash: str, domain: str) -> set[str]:
@@ -192,8 +233,9 @@ def suppressed_scopes(session: Session, email_hash: str, domain: str) -> set[str
     return set(session.execute(select(row.c.scope).where(row.c.hash.in_([email_hash, f"@{domain}"]))).scalars())
 
 
-def _wanted() -> ColumnElement[bool]:
-    return and_(_place.c.status == Status.CONFIRMED, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
+def _wanted(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    here = and_(_place.c.status == Status.CONFIRMED, or_(_place.c.paused_until.is_(None), _place.c.paused_until <= now))
+    return and_(here, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
 
 
 def _within(segment: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -220,8 +262,16 @@ def _confirmed_after(consented: int) -> ColumnElement[bool]:
 
 def _suppressed(*more: str) -> ColumnElement[bool]:
     scopes = or_(_kept_away.c.scope.in_([EVERYWHERE, *more]), _kept_away.c.scope == _place.c.list_id)
-    theirs = _kept_away.c.hash.in_([_person.c.email_hash, literal("@").concat(_person.c.domain)])
-    return exists(select(1).where(theirs, scopes).correlate(_person, _place))
+    return exists(select(1).where(_theirs(), scopes).correlate(_person, _place))
+
+
+def _suppressed_everywhere() -> ColumnElement[bool]:
+    there = _theirs(), _kept_away.c.scope == EVERYWHERE
+    return exists(select(1).where(*there).correlate(_person))
+
+
+def _theirs() -> ColumnElement[bool]:
+    return _kept_away.c.hash.in_([_person.c.email_hash, literal("@").concat(_person.c.domain)])
 
 
 def _same_subject() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

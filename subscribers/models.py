@@ -1,4 +1,4 @@
-"""The tables about people: lists, subscribers, subscriptions, confirmations, crowds, consent, suppression."""
+"""The tables about people: lists, subscribers, subscriptions, confirmations, links, crowds, consent, suppression."""
 
 from __future__ import annotations
 
@@ -99,6 +99,22 @@ class Confirmation(SQLModel, table=True):
     declined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class MailedLink(SQLModel, table=True):
+    """A link that somebody asked for by mail: only the latest of its kind works, for a while, once."""
+
+    __tablename__: ClassVar[str] = "mailed_link"
+    __table_args__ = (Index("ix_mailed_link_person", "subscriber_id", "kind", "created_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    kind: str  # link: to all that is kept; move: to another address, and mailed there
+    email: str = ""  # of a move: the new address, normalised
+    email_typed: str = ""  # of a move: as it was typed
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class SignUpAttempt(SQLModel, table=True):
     """A sign-up of the last hour, by the network that it came from."""
 
@@ -129,8 +145,8 @@ class Consent(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
     list_id: str | None = Field(default=None, max_length=64)  # without a key, as in Subscription
-    action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed
-    method: str  # form, one-click, page, mail, command, import
+    action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed, chosen, paused, resumed, moved
+    method: str  # form, one-click, page, preferences, mail, command, import
     at: datetime = Field(sa_type=UtcDateTime)
     email_typed: str = ""
     text: str = ""  # the exact sentence the person agreed to, or where an import says consent came from

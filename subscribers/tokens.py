@@ -1,7 +1,8 @@
 """Signed tokens for links: opaque, scoped to one purpose, one person and one list; they work as long as a key is kept.
 
 A token is base64url(purpose byte + payload + 16 bytes of HMAC-SHA-256), so it holds no address and no number that
-counts people (H-03, S-B12); the payload is the person's random handle and the list's id or a confirmation's number.
+counts people (H-03, S-B12); the payload is the person's random handle and the list's id or the number of a
+confirmation or a mailed link.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Purpose(IntEnum):
     CONFIRM = 2
     DECLINE = 3
     PREFERENCES = 4
+    ACCOUNT = 5  # the subject is the number of a mailed link
+    MOVE = 6  # likewise
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class KeyRing:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a valid token says: for this purpose, this person, this subject (a list id, or a confirmation's number)."""
+    """What a valid token says: for this purpose, this person, this subject (a list id, or a number)."""
 
     purpose: Purpose
     handle: bytes

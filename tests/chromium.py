@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
@@ -28,6 +29,8 @@ _OPTIONS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe"),
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
+
+_KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " "), "ArrowDown": (40, ""), "ArrowUp": (38, "")}
 
 # Chromium reads from 3 and writes to 4.
 _EXEC = """import fcntl, os, sys
@@ -58,11 +61,33 @@ class Page:
     def open(self, url: str, width: int) -> None:
         """Show what answers at `url`, an address on this machine, in a window of that many pixels."""
         window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self._call("Emulation.setDeviceMetricsOverride", **window)
-        self._call("Page.navigate", url=url)
+        self.call("Emulation.setDeviceMetricsOverride", **window)
+        self.call("Page.navigate", url=url)
         self.said(
             "new Promise((done) => { if (document.readyState == 'complete') done(0); else onload = () => done(0) })"
         )
+
+    def go(self, url: str) -> None:
+        """Open `url`, as typed into the address bar."""
+        self.call("Page.navigate", url=url)
+        self.settle()
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other, as a keyboard does: "Tab", "Enter", "Space", "ArrowDown", or a letter."""
+        for key in keys:
+            code, text = _KEYS.get(key, (ord(key[0].upper()), key if len(key) == 1 else ""))
+            down = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+            self.call("Input.dispatchKeyEvent", type="keyDown", **down)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **{**down, "text": ""})
+
+    def settle(self) -> None:
+        """Wait until the page that is being opened is there, whichever it is."""
+        for _ in range(200):
+            time.sleep(0.05)
+            with suppress(AssertionError):  # the page that was asked is gone
+                if self.said("document.readyState") == "complete":
+                    return
+        raise AssertionError("the page did not open")
 
     def size(self) -> tuple[int, int]:
         """The width and height in pixels that what is shown needs; wider than its window means that it scrolls."""

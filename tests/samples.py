@@ -343,4 +343,13 @@ GOODBYE = {
     "subscribe_url": "https://news.meridian.example/",
 }
 
-LETTERS = {"confirm": CONFIRM, "welcome": WELCOME, "goodbye": GOODBYE, "notice": NOTICE}
+LETTERS = {
+    "confirm": CONFIRM,
+    "welcome": WELCOME,
+    "goodbye": GOODBYE,
+    "link": {**CONFIRM, "subject": "A link to your page"},
+    "move": {**CONFIRM, "subject": "Please confirm your new address"},
+    "moved": {**CONFIRM, "subject": "Your address was changed"},
+    "changed": {**CONFIRM, "subject": "Your choices were changed"},
+    "notice": NOTICE,
+}

@@ -32,6 +32,7 @@ LAYERS = [
     ["digest.compose"],
     ["digest.deliver"],
     ["digest.pictures", "digest.linkcheck", "digest.previewing"],
+    ["digest.keeping"],
     ["digest.feedback"],
     ["digest.wiring", "digest.stopping"],
     ["digest.staff", "digest.adoption"],

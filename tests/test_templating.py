@@ -164,7 +164,19 @@ def test_overrides_replace_single_templates(tmp_path: Path) -> None:
     assert "Ja, bitte" in templates.mjml("confirm", context)
     assert "Ja, bitte:\nc\n" in templates.text("confirm", context)
     assert templates.text("own", {}) == "mine"
-    shipped = ["compact", "confirm", "goodbye", "notice", "roundup", "single", "welcome"]
+    shipped = [
+        "changed",
+        "compact",
+        "confirm",
+        "goodbye",
+        "link",
+        "move",
+        "moved",
+        "notice",
+        "roundup",
+        "single",
+        "welcome",
+    ]
     assert templates.names("email", ".txt.j2") == sorted([*shipped, "own"])
     assert templates.names("email", ".mjml.j2") == shipped
 

@@ -234,6 +234,7 @@ def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         people.Subscriber,
         people.Subscription,
         people.Confirmation,
+        people.MailedLink,
         people.Consent,
         people.Suppression,
         people.MailingList,

@@ -33,7 +33,8 @@ NOUNS = {
     "demo": "Show the whole path on a sample magazine, into a mailbox on this machine.",
     "sources": "Where articles are gathered from.",
     "lists": "What people subscribe to.",
-    "subscribers": "People: add, import, show, tag, unsubscribe, suppress.",
+    "subscribers": "People: add, import, show, tag, unsubscribe, suppress, erase.",
+    "consent": "The proof of who agreed to what.",
     "segments": "Filters of people: check one, and how many it means.",
     "gather": "Fetch the sources and store new articles.",
     "articles": "What was gathered; add and hide by hand.",
@@ -50,7 +51,7 @@ NOUNS = {
     "worker": "Delivery alone, for as long as it runs.",
     "doctor": "Check relays, signing, DNS, database and clock; each finding with its mend.",
     "adopt": "Let a restored or cloned database send: it sends nothing before.",
-    "db": "The database: upgrade, backup.",
+    "db": "The database: upgrade, tidy, backup.",
     "inspect": "Look at a feed or a message as Digest sees it.",
 }
 

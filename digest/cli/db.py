@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from digest.deliver.progress import Watcher
 
-app = frame.noun("The database: upgrade, backup.")
+app = frame.noun("The database: upgrade, tidy, backup.")
 
 _PAGES = 1000  # of 4 KB; between two steps others may write
 
@@ -44,6 +44,31 @@ def upgrade(ctx: typer.Context) -> None:
         raise NothingToDo(f"the database has schema {after}, the present one, already")
     said = f"The database has schema {after} now; it had {before}." if before else f"Made the database, schema {after}."
     here.out({"from": before, "to": after}, said)
+
+
+@app.command("tidy")
+def tidy(
+    ctx: typer.Context,
+    *,
+    vacuum: Annotated[bool, typer.Option("--vacuum", help="Rewrite the file, so that nothing erased is left.")] = False,
+) -> None:
+    """Let go of what is past its time by [retention]; the service does so every day.
+
+    \b
+    Examples:
+      digest db tidy
+      digest db tidy --vacuum
+    """
+    from digest.keeping import run
+
+    here = frame.of(ctx)
+    with here.app() as opened, here.progress() as progress:
+        gone = run.tidy(opened.engine, opened.config.retention, opened.clock(), progress)
+        rewritten = vacuum and run.rewritten(opened.engine)
+    if vacuum and not rewritten:
+        raise DatabaseUnavailable("others read or write the database now: its file was not rewritten, try again later")
+    counts = ", ".join(f"{count} {name}" for name, count in gone.items())
+    here.out({"gone": gone, "file_rewritten": rewritten}, f"Let go: {counts}.")
 
 
 @app.command("backup")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
@@ -177,9 +177,9 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
 
 
-def print_json(data: Any) -> None:
-    """One JSON document on stdout; instants as ISO 8601."""
-    print(json.dumps(data, ensure_ascii=False, default=_plain))
+def print_json(data: Any, file: TextIO | None = None) -> None:
+    """One JSON document on stdout, or into `file`; instants as ISO 8601."""
+    print(json.dumps(data, ensure_ascii=False, default=_plain), file=file)
 
 
 def _plain(value: object) -> str:

@@ -31,8 +31,9 @@ def check(
     with here.app() as opened, people.said(), db.reading(opened.engine) as session:
         if list_id is not None:
             people.known_list(session, list_id)
-        condition = segments.where(session, where, now=opened.clock(), list_id=list_id)
+        now = opened.clock()
+        condition = segments.where(session, where, now=now, list_id=list_id)
         count = segments.size(session, condition)
-        mailed = None if list_id is None else size(session, list_id, condition)
+        mailed = None if list_id is None else size(session, list_id, now, condition)
     human = people.counted(count) + ("" if mailed is None else f", {mailed:,} of them mailable on {list_id}")
     here.out({"filter": where, "list": list_id, "people": count, "mailable": mailed}, human + ".")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli import frame, people, suppressions, transfers
+from digest.cli import frame, people, persons, suppressions, transfers
 from digest.errors import NeedsDecision, NotFound, NothingToDo, UsageError
 
 app = frame.noun("People: add, import, show, tag, unsubscribe, suppress.")
@@ -218,5 +218,5 @@ def _tagged(ctx: typer.Context, name: str, addresses: list[str], where: str, do:
     here.out({"tag": tags([name])[0], word: count}, f"{people.counted(count)} {word}.")
 
 
-for _verb, _command in {**transfers.VERBS, **suppressions.VERBS}.items():
+for _verb, _command in {**transfers.VERBS, **suppressions.VERBS, **persons.VERBS}.items():
     app.command(_verb)(_command)

@@ -152,6 +152,10 @@ LETTERS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "subject": "You have left The Friday Lantern",
             "subscribe_url": "https://news.lantern.example/",
         },
+        "link": {**_LETTER, "subject": "A link to your page"},
+        "move": {**_LETTER, "subject": "Please confirm your new address"},
+        "moved": {**_LETTER, "subject": "Your address was changed"},
+        "changed": {**_LETTER, "subject": "Your choices were changed"},
         "notice": {**_LETTER, "subject": "A source is gone", "body": "The feed of **Bay Courier** answers 410."},
     }
 )

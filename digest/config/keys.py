@@ -235,6 +235,10 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             name="domains",
         ),
         "staff": Table(values.StaffConfig, {"notify": many(ADDRESS)}),
+        "retention": Table(
+            values.RetentionConfig,
+            {"pending_days": whole(1, 3650), "requests_days": whole(7, 3650), "ledger_days": whole(7, 36_500)},
+        ),
         "gather": Table(
             values.GatherConfig,
             {

@@ -121,6 +121,15 @@ class PaceConfig:
 
 
 @dataclass(frozen=True)
+class RetentionConfig:
+    """How long what is kept of people is kept; None: for ever."""
+
+    pending_days: int = 30  # who was asked and never said yes (L-07)
+    requests_days: int = 365  # requests to confirm and mailed links, once they have ended
+    ledger_days: int | None = None  # what was mailed to whom; the counts of issues stay
+
+
+@dataclass(frozen=True)
 class StaffConfig:
     """Who is told."""
 
@@ -259,6 +268,7 @@ class Config:
     relays: tuple[RelayConfig, ...] = ()
     pace: tuple[PaceConfig, ...] = ()
     staff: StaffConfig = field(default_factory=StaffConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     gather: GatherConfig = field(default_factory=GatherConfig)
     sources: tuple[SourceConfig, ...] = ()
     lists: tuple[ListConfig, ...] = ()

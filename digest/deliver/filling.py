@@ -112,7 +112,9 @@ class Filling:
         after, done = session.execute(
             select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id)
         ).one()
-        people = [] if done else members(session, order.list_id, after, size, consented=order.consents)
+        people = (
+            [] if done else members(session, order.list_id, after, size, now=order.due_at, consented=order.consents)
+        )
         if not people:
             return None
         outcomes = list(map(self.allotment.outcome, people))

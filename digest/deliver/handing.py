@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -31,9 +32,18 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from digest.deliver.given import Row, Rows, Statement, changed, found, instant
-from digest.deliver.ledger import FLOWING, MOVES, S, Work
+from digest.deliver.ledger import ERASED, FLOWING, MOVES, S, Work
 from digest.models import Delivery, DeliveryState, Issue, IssueState, Slice, table
-from subscribers.audience import may_receive_confirm, may_receive_goodbye, may_receive_issue, why_not
+from subscribers.audience import (
+    may_be_told,
+    may_follow_link,
+    may_receive_confirm,
+    may_receive_goodbye,
+    may_receive_issue,
+    why_not,
+)
+
+KINDS = ("issue", "confirm", "welcome", "goodbye", "link", "move", "moved", "changed", "notice")  # of occasions
 
 _d = table(Delivery)
 _s = table(Slice)
@@ -175,10 +185,14 @@ def _handed(kind: str) -> Statement:
     def made(rows: Rows, dialect: str) -> Update:
         at = type_coerce(rows["at"], _d.c.handed_at.type)
         allowed: ColumnElement[bool] = {
-            "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),
+            "issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),
             "confirm": may_receive_confirm(_d.c.subscriber_id, _d.c.list_id, at, rows["number"]),
-            "welcome": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),
+            "welcome": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),
             "goodbye": may_receive_goodbye(_d.c.subscriber_id, _d.c.list_id),
+            "link": may_follow_link(_d.c.subscriber_id, rows["number"], at),
+            "move": may_follow_link(_d.c.subscriber_id, rows["number"], at),
+            "moved": may_be_told(_d.c.subscriber_id),
+            "changed": may_be_told(_d.c.subscriber_id),
             "notice": true(),
         }[kind]
         if dialect == "postgresql":  # else its planner would rather read all people than look a few up
@@ -192,7 +206,10 @@ def _handed(kind: str) -> Statement:
 def _settled(rows: Rows, dialect: str) -> Update:
     kept = ("state", "relay", "code", "enhanced", "reason", "next_try_at", "settled_at")
     moved = _moved(rows, S.HANDED, dialect).where(_d.c.attempts == rows["attempts"])
-    return moved.values({name: type_coerce(rows[name], _d.c[name].type) for name in kept})
+    values: dict[str, ColumnElement[Any]] = {name: type_coerce(rows[name], _d.c[name].type) for name in kept}
+    # What a relay says may name the address: nothing of it is kept of who was erased while the message was under way.
+    erased = and_(_d.c.subscriber_id.is_(None), _d.c.address.is_(None))
+    return moved.values(values | {"reason": case((erased, ERASED), else_=values["reason"])})
 
 
 def _taken_back(rows: Rows, dialect: str) -> Update:
@@ -207,7 +224,7 @@ def _moved(rows: Rows, before: DeliveryState, dialect: str) -> Update:
 
 _OF = {"id": BigInteger, "slice_id": Integer}
 _HELD = Statement({"slice_id": Integer, "fence": Integer, "holder": Text}, _held)
-_HANDED = {kind: _handed(kind) for kind in ("issue", "confirm", "welcome", "goodbye", "notice")}
+_HANDED = {kind: _handed(kind) for kind in KINDS}
 _TAKEN_BACK = Statement({**_OF, "attempts": Integer, "before": Integer}, _taken_back)
 _SETTLED = Statement(
     {
@@ -226,14 +243,14 @@ _SETTLED = Statement(
 
 
 def _refused(session: Session, leaf: Leave, standing: Mapping[tuple[int, int, str], bool]) -> Verdict:
-    why = _why_not(session, leaf.work) if _key(leaf.work) in standing else ""
+    why = _why_not(session, leaf.work, leaf.at) if _key(leaf.work) in standing else ""
     if why:
         where = (_d.c.id == leaf.work.id, _d.c.state == S.CLAIMED)
         session.execute(update(_d).where(*where).values(state=S.SKIPPED, reason=why, settled_at=leaf.at))
     return Verdict(False, why)
 
 
-def _why_not(session: Session, work: Work) -> str:
+def _why_not(session: Session, work: Work, at: datetime) -> str:
     row = session.execute(
         select(_d.c.state, _d.c.subscriber_id, _i.c.state.label("issue"), _i.c.paused)
         .select_from(_d.outerjoin(_i, _i.c.id == _d.c.issue_id))
@@ -241,15 +258,22 @@ def _why_not(session: Session, work: Work) -> str:
     ).one_or_none()
     if row is None or row.state != S.CLAIMED or row.paused:
         return ""
-    if work.kind == "confirm":
-        return "answered, withdrawn or expired"
-    if work.kind == "goodbye":
-        return "joined again, suppressed or erased"
-    if row.subscriber_id is None:
+    if work.kind == "notice":
         return ""
+    if row.subscriber_id is None:
+        return ERASED
+    if work.kind not in ("issue", "welcome"):
+        return _WITHDRAWN[work.kind]
     if row.issue == IssueState.CANCELLED:
         return "cancelled"
-    return why_not(session, row.subscriber_id, work.list_id or "")
+    return why_not(session, row.subscriber_id, work.list_id or "", at)
+
+
+_WITHDRAWN = {
+    **dict.fromkeys(("confirm", "link", "move"), "answered, withdrawn or expired"),
+    "goodbye": "joined again, suppressed or erased",
+    **dict.fromkeys(("moved", "changed"), "suppressed or erased"),
+}
 
 
 def _resolve(session: Session, end: Ending) -> None:

@@ -44,6 +44,7 @@ MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 }
 OPEN = (S.PENDING, S.CLAIMED, S.HANDED, S.DEFERRED, S.UNKNOWN)  # a slice with such rows is not done
 LEASE = timedelta(seconds=30)
+ERASED = "erased"
 PINNED = "outside [mail] only_to"
 UNANSWERED = "handed over without an answer: it may have arrived"
 
@@ -82,12 +83,12 @@ class Work:
 
     @property
     def kind(self) -> str:
-        """The kind of occasion: issue, confirm, welcome, goodbye or notice."""
+        """The kind of occasion, one of `handing.KINDS`."""
         return self.occasion.partition(":")[0]
 
     @property
     def number(self) -> int:
-        """The number in the occasion: of the issue, confirmation, line of consent or notice."""
+        """The number in the occasion: of the issue, confirmation, line of consent, mailed link, day or notice."""
         return int(self.occasion.partition(":")[2])
 
 
@@ -167,12 +168,18 @@ def _recover(session: Session, hold: Hold, unknown: str, now: datetime) -> None:
     _change(session, hold, (S.HANDED,), S.UNKNOWN, reason=UNANSWERED)
     back = S.HELD if unknown == "hold" else S.PENDING
     _change(session, hold, (S.UNKNOWN,), back, settled_at=now if back == S.HELD else None)
+    # Who was erased meanwhile has no address any more.
+    nobody = _d.c.slice_id == hold.slice_id, _d.c.subscriber_id.is_(None), _d.c.address.is_(None)
+    for state, end in ((S.PENDING, S.SKIPPED), (S.DEFERRED, S.SKIPPED), (S.HELD, S.FAILED)):
+        gone = update(_d).where(*nobody, _d.c.state == state)
+        session.execute(gone.values(state=end, reason=ERASED, settled_at=now, next_try_at=None))
 
 
 def _hold_others(session: Session, hold: Hold, only_to: Collection[str], now: datetime) -> None:
     theirs = select(_p.c.id).where(_p.c.domain.in_(only_to))
     wanted = or_(
-        _d.c.subscriber_id.in_(theirs), *(_d.c.address.endswith(f"@{one}", autoescape=True) for one in only_to)
+        and_(_d.c.address.is_(None), _d.c.subscriber_id.in_(theirs)),
+        *(_d.c.address.endswith(f"@{one}", autoescape=True) for one in only_to),
     )
     values = {"state": S.HELD, "reason": PINNED, "settled_at": now, "next_try_at": None}
     its = (_d.c.slice_id == hold.slice_id, _d.c.state.in_((S.PENDING, S.DEFERRED)))
@@ -201,7 +208,7 @@ def _claimed(rows: Rows, dialect: str) -> Select[Any]:
             _d.c.variant_id,
             _d.c.message_id,
             _d.c.attempts,
-            func.coalesce(_p.c.email, _d.c.address, ""),
+            func.coalesce(_d.c.address, _p.c.email, ""),
             func.coalesce(_p.c.name, ""),
             func.coalesce(_p.c.handle, b""),
         )

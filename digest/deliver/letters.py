@@ -1,4 +1,6 @@
-"""Letters to one person: confirm mails, greetings, notices. Steps: the letter is in the commit of what caused it."""
+"""Letters to one person: confirm mails, greetings, what readers ask for or are told, notices. Steps: each letter is
+in the commit of what caused it.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,7 @@ from digest.models import Delivery, Slice, Variant, table
 from digest.templating import Templates
 from digest.templating.wording import filled
 from subscribers.joining import Send
+from subscribers.links import Letter
 from subscribers.models import MailingList, Subscriber
 
 _URGENT = 1
@@ -43,7 +46,7 @@ class Office:
 class _Letter:
     """What is written, before it becomes bytes."""
 
-    kind: str  # confirm | welcome | goodbye | notice
+    kind: str  # one of handing.KINDS
     context: Mapping[str, object]
     mailing_list: MailingList | None
     at: datetime
@@ -105,8 +108,42 @@ def _spoken(office: Office, language: str | None) -> str:
 
 def confirm_mail_id(session: Session, confirmation_id: int) -> str:
     """The Message-ID of the mail that asked for this confirmation, or "" if there was none."""
-    mail = select(_d.c.message_id).where(_d.c.occasion == f"confirm:{confirmation_id}")
-    return session.execute(mail).scalar_one_or_none() or ""
+    return letter_mail_id(session, f"confirm:{confirmation_id}")
+
+
+def letter_mail_id(session: Session, occasion: str) -> str:
+    """The Message-ID of the one letter of an occasion like "link:7", or "" if there was none."""
+    return session.execute(select(_d.c.message_id).where(_d.c.occasion == occasion)).scalar_one_or_none() or ""
+
+
+def enqueue_personal(session: Session, office: Office, letter: Letter, now: datetime) -> None:
+    """The letter that a reader asked for, or that tells them what changed; harmless when it is there already.
+
+    It is in the reader's language where we have words in it, and its bytes name nobody: equal letters share them.
+    """
+    language = _spoken(office, letter.language)
+    words = office.templates.wording(language)
+    subject = {
+        "link": words.said("A link to your page"),
+        "move": words.said("Please confirm your new address"),
+        "moved": words.said("Your address was changed"),
+        "changed": words.said("Your choices were changed"),
+    }[letter.kind]
+    said = {"language": language, "direction": direction(language)}
+    context = _context(office, subject, letter.list_id) | said
+    occasion = f"{letter.kind}:{letter.number}"
+    delivery = Delivery(
+        occasion=occasion,
+        subscriber_id=letter.subscriber_id,
+        list_id=letter.list_id,
+        address=letter.address,
+        variant_id=_variant(session, office, _Letter(letter.kind, context, None, now)),
+        slice_id=0,
+        message_id=message_id(
+            office.message_key, occasion, str(letter.subscriber_id), sender(office.config, None).domain
+        ),
+    )
+    _enqueue(session, office, delivery, now)
 
 
 def enqueue_notice(session: Session, office: Office, subject: str, body: str, now: datetime) -> int:
@@ -142,7 +179,9 @@ def _context(office: Office, subject: str, list_id: str | None = None) -> dict[s
 
 def _enqueue(session: Session, office: Office, delivery: Delivery, now: datetime) -> bool:
     # The unique key does not hold for notices: their subscriber is NULL.
-    if session.execute(select(_d.c.id).where(_d.c.occasion == delivery.occasion)).first():
+    person = delivery.subscriber_id
+    whose = _d.c.subscriber_id.is_(None) if person is None else _d.c.subscriber_id == person
+    if session.execute(select(_d.c.id).where(_d.c.occasion == delivery.occasion, whose)).first():
         return False
     piece = Slice(priority=_URGENT, due_at=now, expires_at=now + timedelta(hours=office.config.mail.expire_h))
     session.add(piece)

@@ -128,7 +128,8 @@ def _absent(session: Session, issue_id: int, normalised: str) -> str:
     person = session.execute(select(_p.c.id).where(_p.c.email == normalised)).scalar_one_or_none()
     if person is None:
         return "nobody here has this address (never signed up, or erased since)"
-    why = why_not(session, person, session.get_one(Edition, issue.edition_id).list_id)
+    list_id = session.get_one(Edition, issue.edition_id).list_id
+    why = why_not(session, person, list_id, issue.frozen_at or issue.created_at)
     if not why and chose_others(session, issue, normalised):
         return "the person chose other editions of the list"
     return _WHY[why]
@@ -153,6 +154,7 @@ _WHY = {
     "unsubscribed": "the person has unsubscribed",
     "declined": "the person declined",
     "list-off": "its list is switched off",
+    "paused": "the person had paused the list",
 }
 
 

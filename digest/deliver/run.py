@@ -95,17 +95,25 @@ def enqueue_issue(
     printer = cache(partial(_printer, engine, config, issue_id, now))
     allotment = Allotment(Rule(order.edition_id, order.editions, lambda: printer().offer), ids)
     filler, written, size, pen = filling.Filling(order, allotment), 0, filling.SLICE, db.Pen(engine)
+    refused: filling.Chunk | None = None
     try:
         while (chunk := _gathered(engine, filler, size)) is not None:
             while allotment.missing:
                 _print_some(pen, allotment, printer(), ready)
                 progress("Audience", written, None)
             pieces = filler.laid(chunk)
-            with pen.writing() as session:
-                session.connection()  # the lock
-                began = time.perf_counter()
-                if not filler.fill(session, chunk, pieces):
-                    continue
+            try:
+                with pen.writing() as session:
+                    session.connection()  # the lock
+                    began = time.perf_counter()
+                    if not filler.fill(session, chunk, pieces):
+                        continue
+            except Exception as error:
+                if chunk == refused or not db.breaks_integrity(error):
+                    raise
+                # Somebody among them was erased meanwhile; what was known of open slices was rolled back.
+                filler, refused = filling.Filling(order, allotment), chunk
+                continue
             size = filling.next_size(size, time.perf_counter() - began)
             written += len(chunk)
             progress("Audience", written, None)

@@ -369,5 +369,11 @@ def reader(work: Work, links: Links) -> Reader:
     elif work.kind == "confirm":
         values[Blank.CONFIRM] = links.confirm(work.handle, work.number)
         unsubscribe = values[Blank.DECLINE] = links.decline(work.handle, work.number)
+    elif work.kind == "link":
+        values[Blank.LINK] = links.account(work.handle, work.number)
+    elif work.kind == "move":
+        values[Blank.LINK] = links.move(work.handle, work.number)
+    elif work.kind == "changed":
+        values[Blank.PREFERENCES] = links.preferences(work.handle, work.list_id or "")
     by_mail = links.by_mail(unsubscribe) if unsubscribe else ""
     return Reader(work.address, work.name, work.message_id, unsubscribe, values, by_mail)

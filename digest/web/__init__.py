@@ -8,6 +8,7 @@
     opened    who opens many links                work      what it costs a robot to post one
     together  clicks at once are one commit
     serving   uvicorn with our limits
+    preferences  the reader's own page            wishes    that page as a form
 
 Nothing here sets or reads a cookie. No page has a script, but the sign-up form where [web] proof_of_work asks for one.
 """
@@ -26,7 +27,7 @@ from digest.config import Config
 from digest.links import Links
 from digest.models import Instance
 from digest.templating import Templates
-from digest.web import archive, failures, health, images, public, signup
+from digest.web import archive, failures, health, images, preferences, public, signup
 from digest.web.guard import Guard
 from digest.web.pages import Site
 from digest.web.together import Together
@@ -54,7 +55,7 @@ def create_app(app: Wired, *, random_bytes: Callable[[int], bytes] = os.urandom)
     site = site_of(app, random_bytes)
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.state.site = site
-    for part in (signup, public, archive, images, health):
+    for part in (signup, public, preferences, archive, images, health):
         web.include_router(part.router)
     failures.install(web, site)
     web.add_middleware(

@@ -25,7 +25,7 @@ _DEFAULTS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
 }
-_WITH_TOKENS = ("unsubscribe", "confirm", "preferences")
+_WITH_TOKENS = ("unsubscribe", "confirm", "preferences", "address")
 _LONG = 24  # a longer part of a path may be a token that somebody put in a strange place
 
 

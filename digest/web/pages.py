@@ -101,6 +101,7 @@ class Site:
             "languages": [(tag, own_name(tag)) for tag in self.config.site.languages],
             "home": self.at("/"),
             "archive": self.prefix + "/archive",
+            "link": self.at("/link"),
         }
 
 

@@ -89,7 +89,7 @@ MUTANTS = [
     Mutant(
         "leave is given whoever may be mailed",
         DELIVER + "who_left_before_their_transaction_began_gets_nothing[sqlite]",
-        ((HANDING, '"issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id),', '"issue": true(),'),),
+        ((HANDING, '"issue": may_receive_issue(_d.c.subscriber_id, _d.c.list_id, at),', '"issue": true(),'),),
     ),
     Mutant(
         "the body is written before leave is committed",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import chromium
 import pytest
+import samples
 from hostilearticles import issues, shown
 
 from digest.compose.rendering import render
@@ -19,8 +20,7 @@ pytestmark = pytest.mark.skipif(
     chromium.BINARY is None, reason="there is no chromium here: nobody sees whether scripts run"
 )
 TEMPLATES = Templates(template_root())
-LETTERS = {"confirm", "welcome", "goodbye", "notice"}
-ROUNDUPS = [name for name in TEMPLATES.names("email", ".mjml.j2") if name not in LETTERS]
+ROUNDUPS = [name for name in TEMPLATES.names("email", ".mjml.j2") if name not in samples.LETTERS]
 
 
 def test_the_stage_sees_what_runs() -> None:

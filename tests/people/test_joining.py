@@ -38,11 +38,11 @@ def test_a_sign_up_is_pending_until_the_button_is_pressed(session: Session, now:
     (send,) = sign_up(session, " Ann@Example.org", now=now, random=random).sends
     assert (send.kind, send.list_id, send.also) == ("confirm", "weekly", ())
     assert statuses(session, ANN) == {"weekly": "pending"}
-    assert size(session, "weekly") == 0
+    assert size(session, "weekly", now) == 0
     answer = confirm(session, claim(session, Purpose.CONFIRM, ANN, send.confirmation_id), ip="192.0.2.9", now=now)
     assert (answer.outcome, answer.list_ids) == (Outcome.DONE, ("weekly",))
     assert statuses(session, ANN) == {"weekly": "confirmed"}
-    assert size(session, "weekly") == 1
+    assert size(session, "weekly", now) == 1
 
 
 def test_the_proof_is_complete(session: Session, now: datetime, random: Any) -> None:

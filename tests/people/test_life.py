@@ -164,7 +164,7 @@ def life(engine: Engine, start: datetime) -> type[RuleBasedStateMachine]:
                 }
                 for one in LISTS:
                     mailed = self.status.get(one) == "confirmed" and not self.away & {EVERYWHERE, one}
-                    assert size(session, one) == mailed
+                    assert size(session, one, self.now) == mailed
 
     return Life
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from importing import AGREED, taker
 from newsroom import make_lists
+from post import AT
 from sqlalchemy import Engine, select
 from sqlmodel import Session
 
@@ -84,7 +85,7 @@ def test_programs_are_known_and_who_left_there_is_left_alone(take: Any, engine: 
     again = take(content)
     assert (again["new"], again["updated"], again["mailable"]) == (0, 0, ["a@example.org"])
     with db.reading(engine) as session:
-        assert size(session, "weekly") == 1
+        assert size(session, "weekly", AT) == 1
 
 
 def test_what_programs_know_is_kept(take: Any, engine: Engine) -> None:
@@ -195,7 +196,7 @@ def test_an_import_that_was_cut_short_is_finished_by_a_second(
     with pytest.raises(KeyboardInterrupt):
         take(content, AGREED, progress=cut)
     with db.reading(engine) as session:
-        assert size(session, "weekly") == 200
+        assert size(session, "weekly", AT) == 200
     report = take(content)
     assert (report["new"], report["unchanged"]) == (250, 200)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from importing import AGREED, taker
 from newsroom import KEY, claim, make_lists, proofs, sign_up, statuses
+from post import AT
 from sqlalchemy import Engine, literal, select
 from sqlmodel import Session
 
@@ -39,12 +40,12 @@ def office(engine: Engine, now: datetime) -> Engine:
 def mailable(session: Session, list_id: str) -> list[str]:
     """Who would be mailed now, by the audience and by the rule of the hand-over, which must agree."""
     person = table(Subscriber)
-    may = audience.may_receive_issue(person.c.id, literal(list_id))
+    may = audience.may_receive_issue(person.c.id, literal(list_id), AT)
     handed = list(session.execute(select(person.c.email).where(may).order_by(person.c.email)).scalars())
-    asked = [member.id for member in audience.members(session, list_id, 0, 100)]
+    asked = [member.id for member in audience.members(session, list_id, 0, 100, now=AT)]
     names = select(person.c.email).where(person.c.id.in_(asked)).order_by(person.c.email)
     assert handed == list(session.execute(names).scalars())
-    assert len(handed) == audience.size(session, list_id)
+    assert len(handed) == audience.size(session, list_id, AT)
     return [email.partition("@")[0] for email in handed]
 
 

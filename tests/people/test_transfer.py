@@ -101,7 +101,7 @@ def test_a_second_run_changes_nothing(take: Import, engine: Engine, now: datetim
     assert (again["new"], again["updated"], again["unchanged"], again["mailable"]) == (0, 0, 4_101, 4_100)
     with db.reading(engine) as session:
         assert [how_many(session, model) for model in (Subscriber, Subscription, Consent)] == [4_101] * 3
-        assert size(session, "weekly") == 4_100
+        assert size(session, "weekly", now) == 4_100
 
 
 def test_without_consent_people_are_asked_within_the_caps(take: Import, engine: Engine, now: datetime) -> None:
@@ -113,7 +113,7 @@ def test_without_consent_people_are_asked_within_the_caps(take: Import, engine: 
     assert [(send.kind, send.list_id) for send in sends] == [("confirm", "weekly")]
     assert take("email\nann@example.org\nbob@example.org\n", ASK, sends=sends)["asked"] == 0
     with db.reading(engine) as session:
-        assert size(session, "weekly") == 0
+        assert size(session, "weekly", now) == 0
         assert how_many(session, Confirmation) == 2
 
 
@@ -134,12 +134,12 @@ def test_without_consent_people_are_asked_within_the_caps(take: Import, engine: 
         "email,status\nann@example.org,unsubscribed\nann@example.org,active",
     ],
 )
-def test_who_left_elsewhere_is_never_mailed(take: Import, engine: Engine, row: str) -> None:
+def test_who_left_elsewhere_is_never_mailed(take: Import, engine: Engine, now: datetime, row: str) -> None:
     report = take(row)
     assert report["mailable"] == []
     assert take("email\nann@example.org\n", ASK)["asked"] == 0
     with db.reading(engine) as session:
-        assert size(session, "weekly") == 0
+        assert size(session, "weekly", now) == 0
 
 
 def test_who_left_here_is_never_mailed(take: Import, engine: Engine, now: datetime) -> None:
@@ -158,10 +158,10 @@ def test_a_file_that_says_they_left_ends_a_subscription(take: Import, engine: En
         assert statuses(session, "ann@example.org") == {"weekly": "unsubscribed"}
 
 
-def test_consent_for_one_list_is_none_for_another(take: Import, engine: Engine) -> None:
+def test_consent_for_one_list_is_none_for_another(take: Import, engine: Engine, now: datetime) -> None:
     take("email\nann@example.org\n")
     with db.reading(engine) as session:
-        assert (size(session, "weekly"), size(session, "daily")) == (1, 0)
+        assert (size(session, "weekly", now), size(session, "daily", now)) == (1, 0)
 
 
 def test_a_dry_run_writes_nothing_and_says_the_same(take: Import, engine: Engine) -> None:
@@ -307,7 +307,7 @@ def test_lanes_take_everybody_once_and_say_the_same(
     assert (said["rows"], said["new"], said["bad_rows"], said["mailable"]) == (1_001, 700, 1, [*said["mailable"]])
     assert len(set(said["mailable"])) == 700
     with db.reading(engine) as session:
-        assert size(session, "weekly") == 700
+        assert size(session, "weekly", now) == 700
     again = take("email,name\n" + "\n".join(people), lanes=3)
     assert (again["new"], again["unchanged"]) == (0, 1_000)
 

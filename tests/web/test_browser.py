@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import axe
+import nodetools
 import pytest
 from browser import Person
 from chromium import BINARY, Page, page
@@ -121,7 +121,7 @@ def test_a_stranger_is_kept_off_by_keyboard(open_host: Host, browser: Person) ->
     assert status_of(open_host.engine, "bob@example.org") == "declined"
 
 
-@pytest.mark.skipif(axe.script() is None, reason="there is no axe-core: pip install --no-deps axe-playwright-python")
+@pytest.mark.skipif(not nodetools.AXE.is_file(), reason="axe-core is not here: python tests/nodetools.py fetches it")
 def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Person, shown: Page) -> None:
     token = asked(open_host)
     paths = ["/", token, "/unsubscribe/x", "/confirm/x", "/nosuch", "/?lang=ar"]
@@ -134,7 +134,7 @@ def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Pe
             wide = browser.said("document.documentElement.scrollWidth")
             found += [f"{path} at {width}: {wide} wide"] if wide > width else []
             if (width, dark) in ((320, False), (1280, True)):
-                found += [f"{path} at {width}: {one}" for one in axe.violations(shown)]
+                found += [f"{path} at {width}: {one}" for one in nodetools.violations(shown)]
     browser.window(320)
     for path, button in [
         (token, "confirm"),
@@ -144,7 +144,7 @@ def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Pe
         browser.open(open_host.url + path)
         browser.tab_to(f"button[value={button}]")
         browser.press("Enter", loads=True)
-        found += [f"after {button}: {one}" for one in axe.violations(shown)]
+        found += [f"after {button}: {one}" for one in nodetools.violations(shown)]
     assert found == []
 
 
