@@ -9,7 +9,7 @@ pair's sake.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,20 +33,27 @@ COMMON, MOST_COMMON = 200, 1_000  # texts, or between them a tenth of all: a ter
 NEAR = 0.45  # of what texts must be alike: pairs whose words alone are less alike are not looked at further
 BLOCK = 1_200  # texts that are held together at once: the cost grows with the square
 _CHUNK = 2_000  # pairs whose rows are held at once
+_PAIRS = 200_000  # pairs that are looked at closely at once
 _ROWS = 100
 _LATER = 10  # pieces of so many rows; each is compared with those of its own ten and of later ones only
 
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Two texts each, the smaller number first, and how alike their words are."""
+    """Two texts each, the smaller number first, and how alike they are: at first their words, then the whole."""
 
     first: Numbers
     second: Numbers
-    words: Numbers
+    alike: Numbers
 
-    def where(self, kept: Numbers) -> _Pairs:
-        return _Pairs(self.first[kept], self.second[kept], self.words[kept])
+    def where(self, kept: Numbers | slice) -> _Pairs:
+        return _Pairs(self.first[kept], self.second[kept], self.alike[kept])
+
+    def matrix(self, among: Numbers) -> Rows:
+        """Those of texts `among` (numbers in order) as a symmetric matrix with ones along its diagonal."""
+        places = (np.searchsorted(among, self.first), np.searchsorted(among, self.second))
+        upper = sparse.coo_matrix((self.alike, places), (len(among), len(among)))
+        return sparse.csr_matrix(upper + upper.T + sparse.identity(len(among)))
 
 
 def groups(texts: Sequence[Text]) -> list[list[int]]:
@@ -98,14 +105,34 @@ def _told(texts: Sequence[Text]) -> list[list[int]]:
         return [[number] for number in range(len(texts))]
     given = evidence(texts)
     needed = SHORT + (LONG - SHORT) * _length(given.lengths)
-    alike = _with_others(_alike(given, _candidates(given, needed)))
-    return _joined(_blocks(alike, needed), alike, needed)
+    pairs = _alike(given, _candidates(given, needed))
+    return [group for part in _parts(pairs, len(texts)) for group in _within(part, pairs, needed)]
+
+
+def _within(part: Numbers, pairs: _Pairs, needed: Numbers) -> list[list[int]]:
+    """The groups of a part."""
+    inside = np.zeros(len(needed), dtype=bool)
+    inside[part] = True
+    alike = _with_others(pairs.where(inside[pairs.first]).matrix(part))
+    return [part[group].tolist() for group in _joined(_blocks(alike, needed[part]), alike, needed[part])]
+
+
+def _parts(pairs: _Pairs, count: int) -> Iterator[Numbers]:
+    """All texts in parts that no pair joins, small ones together: only one part's matrices are held at once."""
+    waiting, size = list[Numbers](), 0
+    for part in _connected(np.arange(count), pairs.first, pairs.second, count):
+        if waiting and size + len(part) > BLOCK:
+            yield np.sort(np.concatenate(waiting))
+            waiting, size = [], 0
+        waiting.append(part)
+        size += len(part)
+    yield np.sort(np.concatenate(waiting))
 
 
 def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
     """Pairs that share enough words, none of them common, and were published near each other."""
     telling = _telling(given.words)
-    found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))]
+    found = [_Pairs(*(np.zeros(0, dtype=kind) for kind in (np.int32, np.int32, np.float64)))]
     for start in range(0, telling.shape[0], _ROWS):  # in pieces: all products at once would not fit
         if start % (_LATER * _ROWS) == 0:
             first, later = start, telling[start:].T.tocsr()
@@ -113,9 +140,9 @@ def _candidates(given: Evidence, needed: Numbers) -> _Pairs:
         some = shared.data >= NEAR * needed.min()  # most are not, and need no closer look
         pairs = _Pairs(shared.row[some] + start, shared.col[some] + first, shared.data[some])
         least = NEAR * (needed[pairs.first] + needed[pairs.second]) / 2
-        pairs = pairs.where((pairs.first < pairs.second) & (pairs.words >= least))
+        pairs = pairs.where((pairs.first < pairs.second) & (pairs.alike >= least))
         found.append(pairs.where(_apart(given, pairs) < -_fading(given, pairs) * np.log(FAINT)))
-    columns = zip(*((one.first, one.second, one.words) for one in found), strict=True)
+    columns = zip(*((one.first, one.second, one.alike) for one in found), strict=True)
     return _Pairs(*map(np.concatenate, columns))
 
 
@@ -147,10 +174,23 @@ def _length(characters: Numbers) -> Numbers:
     return np.clip((characters - SHORT_TEXT) / (LONG_TEXT - SHORT_TEXT), 0, 1)
 
 
-def _alike(given: Evidence, pairs: _Pairs) -> Rows:
-    """How alike the texts of each pair are, as a symmetric matrix with ones along its diagonal."""
+def _alike(given: Evidence, pairs: _Pairs) -> _Pairs:
+    """The pairs that are alike at all, and how much."""
+    count = len(given.lengths)
+    used = np.bincount(pairs.first, minlength=count) + np.bincount(pairs.second, minlength=count)
+    wanted = np.flatnonzero(used)
+    letters = given.letters.of(wanted, _common(count))
+    for start in range(0, len(pairs.first), _PAIRS):
+        some = pairs.where(slice(start, start + _PAIRS))  # a view: millions of pairs are held once
+        spelled = _products(letters, np.searchsorted(wanted, some.first), np.searchsorted(wanted, some.second))
+        some.alike[:] = _likeness(given, some, spelled)
+    return pairs.where(pairs.alike >= FAINT)
+
+
+def _likeness(given: Evidence, pairs: _Pairs, spelled: Numbers) -> Numbers:
+    """How alike the texts of each pair are, whose letters are as alike as `spelled` says."""
     first, second = pairs.first, pairs.second
-    text = WORDS * pairs.words + (1 - WORDS) * _spelled(given, first, second)
+    text = WORDS * pairs.alike + (1 - WORDS) * spelled
     names = np.diff(given.names.indptr) > 0
     agreed = np.sqrt(text * _products(given.names, first, second))
     found = np.where(names[first] & names[second], (1 - NAMES) * text + NAMES * agreed, text)
@@ -160,18 +200,7 @@ def _alike(given: Evidence, pairs: _Pairs) -> Rows:
         found *= np.where(both, np.where(named[first] & named[second] > 0, same, other), 1.0)
     found[(given.serials[first] > 0) & (given.serials[first] == given.serials[second])] = 0.0
     own = (given.sources[first] > 0) & (given.sources[first] == given.sources[second])
-    found *= np.where(own, ONE_SOURCE, 1.0)
-    near = found >= FAINT
-    count = len(given.lengths)
-    upper = sparse.coo_matrix((found[near], (first[near], second[near])), (count, count))
-    return sparse.csr_matrix(upper + upper.T + sparse.identity(count))
-
-
-def _spelled(given: Evidence, first: Numbers, second: Numbers) -> Numbers:
-    """How alike the letters of each pair are."""
-    wanted = np.unique(np.concatenate([first, second]))
-    rows = given.letters.of(wanted, _common(len(given.lengths)))
-    return _products(rows, np.searchsorted(wanted, first), np.searchsorted(wanted, second))
+    return np.asarray(found * np.where(own, ONE_SOURCE, 1.0))
 
 
 def _common(count: int) -> int:

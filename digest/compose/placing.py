@@ -122,7 +122,7 @@ class _Table:
         left_out: dict[int, Refused] = {}
         inside: list[Ranked] = []
         scores: dict[int, Scored] = {}
-        foremost = self._lead(self.ranked)
+        foremost = self._lead(story for story in self.ranked if not self._is_low(story))
         for story in self._turns(foremost, room):
             article, hand = story.article, self.overrides.get(story.article.id)
             wanted, home = by_hand(hand), self.homes[article.id]
@@ -171,6 +171,10 @@ class _Table:
             for article_id in _ordered(inside, self.overrides):
                 yield self._place(article_id)
 
+    def _is_low(self, story: Ranked) -> bool:
+        id_ = story.article.id
+        return story.scored.score < _floor(self.edition, self.homes[id_]) and not by_hand(self.overrides.get(id_))
+
     def _lead(self, stories: Iterable[Ranked]) -> int | None:
         """The editor's choice, else the best with a picture, else the best.
 
@@ -179,9 +183,8 @@ class _Table:
         open_: list[tuple[tuple[bool, ...], int]] = []
         for story in stories:
             hand, home = self.overrides.get(story.article.id), self.homes[story.article.id]
-            low = story.scored.score < _floor(self.edition, home) and not by_hand(hand)
             chosen = hand is not None and hand.section_id == LEAD
-            if _dropped(hand) or low or home.style == "short" or (story.told and not chosen):
+            if _dropped(hand) or home.style == "short" or (story.told and not chosen):
                 continue
             moved = hand is not None and not chosen and (hand.section_id is not None or hand.position is not None)
             open_.append(((not chosen, moved, not story.article.picture), story.article.id))

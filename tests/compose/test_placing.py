@@ -165,6 +165,19 @@ def test_a_section_with_too_few_stands_with_the_rest() -> None:
     assert place(all_, edition, hand(2, section_id="europe")).problems == ()
 
 
+def test_what_counts_less_beside_others_leads_though_it_falls_below_the_floor_so() -> None:
+    sections = (replace(EUROPE, max=0), SHORTS, REST)
+    edition = replace(EDITION, max_articles=2, sections=sections, ranking=RankingConfig(floor=95.0))
+    given_ = [("Analysis", "Europe", "a"), ("Analysis", "Europe", "b"), ("QiOSK", "", "a"), ("Analysis", "", "a")]
+    articles = [
+        article(n, kind=kind, section=section, source=name, authors=(name,))
+        for n, (kind, section, name) in enumerate(given_, 1)
+    ]
+    layout = place(ranked(*articles, edition=edition), edition)
+    assert layout.lead is not None
+    assert [id_ for id_, _ in read(layout)] == [4, 3]
+
+
 def test_a_section_has_a_floor_of_its_own() -> None:
     edition = replace(EDITION, sections=(replace(EUROPE, floor=99.5), REST), ranking=RankingConfig(floor=98))
     layout = place(ranked(article(1, section="Europe"), article(2), article(9), edition=edition), edition)

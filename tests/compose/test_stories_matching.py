@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -64,6 +65,21 @@ def test_thousands_of_nearly_equal_titles_are_told_within_bounds() -> None:
     ]
     told = groups(texts)
     assert sorted(number for group in told for number in group) == list(range(3_000))
+
+
+def test_bundles_of_nearly_equal_titles_are_held_one_after_another() -> None:
+    names = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)]
+    texts = [
+        Text(f"Storm{one} warning{one} for{one} the{one} coast{one} of {name}x{one}", hour=HOUR)
+        for one in names[:30]
+        for name in names
+    ]
+    tracemalloc.start()
+    told = groups(texts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert told == [list(range(start, start + 200)) for start in range(0, 6_000, 200)]
+    assert peak < 50_000_000
 
 
 def test_a_story_that_an_earlier_issue_told_says_so_and_reposts_are_marked() -> None:

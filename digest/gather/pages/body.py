@@ -6,8 +6,12 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from digest.gather.pages.near import mark
+
 MAX_PARAGRAPHS = 2_000
 MAX_LOOKED_AT = 8_000
+MAX_QUOTED = 5  # quotes of quotes that are weighed each for itself
+MAX_TOLD = 40  # elements deep in the article, of which those beside it are told apart
 MAX_FORM = 1_000  # characters of a form, a figure or an aside that is none
 _RUNNING = ("p", "pre", "blockquote")
 _COMMENTS = re.compile(r"\b(?:comments?|commentlist|disqus|replies|reply)\b", re.I)
@@ -30,11 +34,13 @@ def paragraphs(page: LexborHTMLParser) -> tuple[str, ...]:
     if page_body is None:
         return ()
     for node in page.css(_DROPPED):
-        if node.tag not in ("form", "figure", "aside") or len(_words(node)) < MAX_FORM:
+        if node.tag not in ("form", "figure", "aside") or len(_words(node, 20 * MAX_FORM)) < MAX_FORM:
             node.decompose()  # a form may be the whole page
     scores: dict[int, float] = {}
     nodes: dict[int, LexborNode] = {}
     for node in page.css("p, pre, blockquote, div, td, section, article")[:MAX_LOOKED_AT]:
+        if node.tag in _RUNNING and _is_quoted_again(node):
+            continue
         size = _weight(node) if node.tag in _RUNNING else _own_weight(node)
         if not size:
             continue
@@ -56,6 +62,15 @@ def paragraphs(page: LexborHTMLParser) -> tuple[str, ...]:
         return _loose(page_body)
     best = nodes[max(scores, key=lambda key: scores[key] * (0.2 if _BESIDE.search(_mark(nodes[key])) else 1))]
     return tuple(_blocks(best))[:MAX_PARAGRAPHS]
+
+
+def _is_quoted_again(node: LexborNode) -> bool:
+    """Whether it stands in so many others that weighing it, too, would cost the square of their number."""
+    others, above = 0, node.parent
+    while above is not None and others < MAX_QUOTED:
+        others += above.tag in _RUNNING
+        above = above.parent
+    return others == MAX_QUOTED
 
 
 def _own_weight(node: LexborNode) -> float:
@@ -105,7 +120,7 @@ def _blocks(node: LexborNode) -> list[str]:
                 flush()
             elif child.tag in _BLOCK:
                 flush()
-                if not _is_beside(child) and depth < 200:
+                if depth < 200 and (depth >= MAX_TOLD or not _is_beside(child)):
                     walk(child, depth + 1)
                 flush()
             else:
@@ -165,9 +180,8 @@ def _loose(node: LexborNode) -> tuple[str, ...]:
 
 
 def _mark(node: LexborNode) -> str:
-    marks = node.attributes
-    return re.sub(r"[_-]", " ", f"{marks.get('class') or ''} {marks.get('id') or ''}")
+    return re.sub(r"[_-]", " ", mark(node))
 
 
-def _words(node: LexborNode) -> str:
-    return " ".join((node.text(deep=True) or "").split())
+def _words(node: LexborNode, most: int | None = None) -> str:
+    return " ".join((node.text(deep=True) or "")[:most].split())

@@ -20,7 +20,7 @@ _BYLINE = re.compile(
     re.I,
 )
 _NAME = re.compile(
-    r"(?:author|byline|writer|autor|contributor)s?[-_]*(?:full)?[-_]*name|\bfn\b|(?:author|byline)[-_]*link", re.I
+    r"(?:author|byline|writer|autor|contributor)s?[-_]*(?:full[-_]*)?name|\bfn\b|(?:author|byline)[-_]*link", re.I
 )
 _USER = re.compile(r"(?:^|[\s_-])user-?name", re.I)
 _AUTHOR_PAGE = re.compile(

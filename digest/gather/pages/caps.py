@@ -14,8 +14,8 @@ MAX_ATTRIBUTES = 30
 MIN_UNSCRIPTED = 1_500  # characters of a <noscript> that is more than a picture
 MAX_VALUE = 8_000  # characters of one attribute
 
-_NOISE = re.compile(r"<!--.*?(?:-->|\Z)|<(style|svg|noscript)\b[^>]*>(.*?)(?:</\1\s*>|\Z)", re.I | re.S)
-_SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)(?:</script\s*>|\Z)", re.I | re.S)
+_NOISE = re.compile(r"<!--.*?(?:-->|\Z)|<(style|svg|noscript)\b[^<>]*+>(.*?)(?:</\1\s*>|\Z)", re.I | re.S)
+_SCRIPT = re.compile(r"<script\b([^<>]*+)>(.*?)(?:</script\s*>|\Z)", re.I | re.S)
 _LINKED = re.compile(r"application/(?:[\w.+-]*\+)?ld\+json", re.I)
 _RUNNING = re.compile(r"(?:[^<>]{80}|<p>)")
 _START = re.compile(r"(/?)([A-Za-z][A-Za-z0-9:-]{0,60})")

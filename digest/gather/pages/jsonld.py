@@ -18,7 +18,7 @@ MAX_DEPTH = 12
 _ARTICLE = re.compile(r"(?:article|posting|report|review|recipe|story|creativework|opinion)$", re.I)
 _OTHER = re.compile(r"(?:video|audio|podcast|photograph|gallery)", re.I)
 _WRAPPED = re.compile(
-    r"^\s*(?:<!--|//\s*<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/|<!\[CDATA\[)|(?:-->|//\s*\]\]>|\]\]>)\s*;?\s*$"
+    r"^\s*(?:<!--|//\s*<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/|<!\[CDATA\[)|(?:-->|//\s*\]\]>|\]\]>)\s*(?:;\s*)?$"
 )
 _TRAILING = re.compile(r",(?=\s*[}\]])")
 _CONTROL = re.compile(r"[\x00-\x1f]+")

@@ -53,7 +53,7 @@ _TELLS = {
 _WRITTEN_BY = re.compile(
     r"\s*(?:(?:written|posted|published)\s+by|by|authors?|(?:(?:verfasst|geschrieben)\s+)?von|autor(?:in)?|auteur|"
     r"(?:(?:écrit|rédigé)\s+)?par|(?:(?:escrito|publicado)\s+)?por|(?:scritto\s+)?da|di|(?:geschreven\s+)?door|"
-    r"(?:skrevet|skriven)\s+av|av|(?:napisane\s+)?przez)\s*:?\s*$",
+    r"(?:skrevet|skriven)\s+av|av|(?:napisane\s+)?przez)\s*(?::\s*)?$",
     re.I,
 )
 _NAMES = ("property", "name", "itemprop", "http-equiv")

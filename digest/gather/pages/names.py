@@ -20,9 +20,9 @@ _BY = re.compile(
 _SPLIT = re.compile(
     r"\s*(?:[,;|/•·、，\n\t]|\s[-–—]\s|&(?!\w+;)|\b(?:and|und|et|y|e|og|och|en|with)\b(?=\s+[^\W\d_]))\s*"
 )
-_ADDRESS = re.compile(r"\S+@\S+\.\S+|https?://\S+|www\.\S+|@\w+|\bTwitter\b|\bFollow\b", re.I)
+_ADDRESS = re.compile(r"[^\s@]+@\S+?\.\S+|https?://\S+|www\.\S+|@\w+|\bTwitter\b|\bFollow\b", re.I)
 _WHOLE = re.compile(r"[\[(（【]([^\[\]()（）【】]+)[\])）】]")
-_BRACKETS = re.compile(r"\([^()]*\)|\[[^\]]*\]|\{+[^}]*\}+")
+_BRACKETS = re.compile(r"\([^()]*\)|\[[^\]]*\]|\{[^}]*\}+")
 _DATE_TAIL = re.compile(
     r"(?:\b(?:on|updated|published|posted|am|vom|le|el|at)\b\s*:?\s*)?(?:\b(?:mon|tues|wednes|thurs|fri|satur|"
     r"sun)day\b|\b\w{3,9}\.?\s\d{1,2},?\s(?:19|20)\d\d|\d{1,2}[./-]\d).*$",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -12,6 +13,7 @@ BESIDE = 3  # steps from it, of what is the heading's own
 MAX_HEADINGS = 40
 MAX_NODES = 8_000  # that are looked at
 MAX_SHORT = 200  # characters of what is a byline or a date, and no paragraph
+MAX_MARK = 400  # characters of its classes, and of its id, that are looked at
 MAX_RAW = 4 * MAX_SHORT  # the same before spaces are folded
 LONG = 10  # letters of a heading that is more than a site's name
 
@@ -24,7 +26,7 @@ _ASIDE = re.compile(
 _OF_AUTHOR = re.compile(r"author|byline|published|dateline", re.I)
 _OWN_FOOTER = re.compile(r"entry|post|article|byline|author|meta|(?:^|[\s_-])by(?:[\s_-]|$)", re.I)
 _EASTERN = r"\u3000-\u30ff\u3400-\u9fff\uff00-\uff65"  # scripts that put no spaces between words
-_GLUED = re.compile(rf"\x1f+\s*(?=[:;,.!?)\]’'»”])|(?<=[{_EASTERN}])\x1f+(?=[{_EASTERN}])")
+_GLUED = re.compile(rf"(?<!\s)\x1f\s*(?=[:;,.!?)\]’'»”])|(?<=[{_EASTERN}])\x1f+(?=[{_EASTERN}])")
 _LINES = (
     "p, span, div, em, i, strong, b, small, li, h1, h2, h3, h4, h5, h6, td, dd, abbr, a, font, center, section, header"
 )
@@ -38,6 +40,7 @@ class Near:
     def __init__(self, page: LexborHTMLParser, titles: Iterable[str]) -> None:
         self.heading = _main_heading(page, " ".join(bare(text) for text in titles))
         self._steps: dict[int, int] = {}
+        self._named = cache(_named)  # what many stand in is asked for each of them
         above, steps = self.heading, 0
         while above is not None and above.tag not in ("html", None) and steps < 300:
             self._steps[above.mem_id] = steps
@@ -76,10 +79,10 @@ class Near:
         for _ in range(8):
             if above is None or above.tag in ("body", "html", None) or above.mem_id in self._steps:
                 return False
-            named = mark(above)
-            if above.tag in ("aside", "footer", "nav") and not _OWN_FOOTER.search(named):
+            of_article, of_comments, of_teaser = self._named(mark(above))
+            if above.tag in ("aside", "footer", "nav") and not of_article:
                 return True
-            if _COMMENTS.search(named) or (not own and _ASIDE.search(named) and not _OF_AUTHOR.search(named)):
+            if of_comments or (of_teaser and not own):
                 return True
             if above.tag in ("article", "main"):
                 return False
@@ -96,6 +99,12 @@ def _main_heading(page: LexborHTMLParser, titles: str) -> LexborNode | None:
     if long:
         return max(long, key=lambda row: row[0])[1]
     return next(iter([node for _, node in named] or first or lower or page.css("[class*=headline]")[:1]), None)
+
+
+def _named(marked: str) -> tuple[bool, bool, bool]:
+    """Whether classes and id are those of an article's own footer, of comments, of a teaser."""
+    of_teaser = bool(_ASIDE.search(marked)) and not _OF_AUTHOR.search(marked)
+    return bool(_OWN_FOOTER.search(marked)), bool(_COMMENTS.search(marked)), of_teaser
 
 
 def lines(page: LexborHTMLParser) -> list[Line]:
@@ -117,7 +126,7 @@ def bare(text: str) -> str:
 def mark(node: LexborNode) -> str:
     """Its classes and id."""
     marks = node.attributes
-    return f"{marks.get('class') or ''} {marks.get('id') or ''}".strip()
+    return f"{(marks.get('class') or '')[:MAX_MARK]} {(marks.get('id') or '')[:MAX_MARK]}".strip()
 
 
 def _within(node: LexborNode, wanted: int, most: int) -> bool:
