@@ -121,10 +121,12 @@ def _list(list_id: str) -> str:
 def _json(cell: str, column: str) -> Any:
     try:
         value = json.loads(cell)
-        if ("\\u" in cell or not cell.isascii()) and b"\\u0000" in json.dumps(value, ensure_ascii=False).encode():
-            raise ValueError
+        # What is not plain may hold a NUL, or half of a surrogate pair, which is no UTF-8.
+        said = b"" if cell.isascii() and "\\u" not in cell else json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise BadAttributes(f"{column}: expected JSON that a database can hold") from error
+        raise BadAttributes(f"{column}: expected JSON") from error
+    if b"\\u0000" in said:
+        raise BadAttributes(f"{column}: expected text without NUL")
     return value
 
 
