@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, exists, func, or_, select, update
 from sqlmodel import Session
 
 from subscribers.addresses import Address, hash_address, normalise
@@ -19,7 +19,7 @@ from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
 from subscribers.errors import BadAddress
 from subscribers.leaving import keep_away
-from subscribers.models import MailedLink, Subscriber, Suppression
+from subscribers.models import MailedLink, Status, Subscriber, Subscription, Suppression
 from subscribers.rows import Proof, changed, record
 from subscribers.tokens import Claim, Purpose
 
@@ -35,6 +35,7 @@ _LONGEST_EMAIL = 320
 
 _link = table(MailedLink)
 _person = table(Subscriber)
+_place = table(Subscription)
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,16 @@ class Holder:
 
 def ask_link(session: Session, typed: str, *, key: bytes, now: datetime) -> Letter | None:
     """The letter with a fresh link that somebody asks for by an address; None, in silence, for who is not known here,
-    is suppressed, once said "I did not ask", or had enough of them. BadAddress for text that is no address."""
+    never said yes to a list (who was signed up by a stranger gets one mail for it, S-B15), is suppressed, once said
+    "I did not ask", or had enough of them. BadAddress for text that is no address."""
     address = normalise(typed)
     if _away(session, address, key) & {EVERYWHERE, CONFIRM_MAILS}:
         return None
-    found = _locked(session, _person.c.email == address.normalised)
+    was_on_a_list = or_(
+        _place.c.status == Status.CONFIRMED, _place.c.confirmed_at.is_not(None), _place.c.left_at.is_not(None)
+    )
+    known = exists(select(1).where(_place.c.subscriber_id == _person.c.id, was_on_a_list))
+    found = _locked(session, (_person.c.email == address.normalised) & known)
     return _ask(session, found, "link", FRESH, now) if found else None
 
 

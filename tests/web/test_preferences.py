@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from newsroom import sign_up
 from sqlalchemy import Engine, select
 from webhost import (
     SUPPRESSION_KEY,
@@ -354,6 +355,20 @@ def test_the_link_is_mailed_to_the_known_and_the_page_tells_nobody_who_they_are(
     host.clock.move(hours=25)
     fresh(host, web)
     assert occasions(host) == ["link"] * 5
+
+
+def test_who_never_said_yes_is_mailed_no_link(host: Host, web: httpx.Client, now: datetime) -> None:
+    """A stranger signs up a victim, who gets one mail; the page for links is no way to send them three more a day."""
+    with db.writing(host.engine) as session:
+        sign_up(session, "victim@example.org", now=now, random=lambda size: b"v" * size)
+        ann = add_reader(session, now, ANN)
+    for email in ("victim@example.org", ANN):
+        shown = re.search(r'name="shown" value="([^"]+)"', web.get("/link").text)
+        assert shown
+        host.clock.move(seconds=5)
+        assert "Now look at your mail" in web.post("/link", data={"email": email, "shown": shown[1]}).text
+    with db.reading(host.engine) as session:
+        assert session.execute(select(table(people.MailedLink).c.subscriber_id)).scalars().all() == [ann.id]
 
 
 def test_who_said_i_did_not_ask_gets_the_link_only_from_a_newsletters_page(
