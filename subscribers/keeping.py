@@ -29,7 +29,7 @@ COLUMNS = {
 PROOF = ("list_id", "action", "method", "at", "email_typed", "text", "form_url", "locale", "ip", "message_id")
 _ACTIONS = frozenset(
     {
-        *("asked", "confirmed", "imported", "unsubscribed", "declined", "suppressed"),
+        *("asked", "confirmed", "imported", "unsubscribed", "declined", "suppressed", "unsuppressed"),
         *("chosen", "paused", "resumed", "moved"),  # on the reader's own page
     }
 )
