@@ -247,6 +247,13 @@ def test_every_word_stands_with_images_off() -> None:
         assert article.title in Document(bare).text
 
 
+@pytest.mark.parametrize(("issue", "direction"), [(samples.ISSUE, "ltr"), (samples.ARABIC, "rtl")])
+def test_a_thumbnail_s_description_is_read_in_the_mail_s_direction(issue: IssueContent, direction: str) -> None:
+    cells = re.findall(r'<td class="th"[^>]*>', rendered(issue).html)
+    assert cells
+    assert all(f'dir="{direction}"' in cell for cell in cells)
+
+
 def test_mixed_directions_are_isolated() -> None:
     mail = SHIPPED["roundup in Arabic"]
     assert "<bdi>The border town that votes twice</bdi>" in mail.html
