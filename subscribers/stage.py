@@ -85,6 +85,7 @@ def fill(session: Session, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 def store(session: Session, common: Common, *, fresh: int, known: int = 0) -> bool:
     """Everybody in the stage into the tables: the `fresh` ones who were not known, then their places and proofs.
 
+    `known` is how many of them are on other lists: they may have been given a place meanwhile, and keep it.
     True if some came to be known since the stage was filled: they have other ids, and keep the place that they have.
     """
     met = fresh > 0 and changed(session, _people(session, common)) < fresh
