@@ -7,7 +7,7 @@ issue is frozen, so that no title can imitate one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 
@@ -34,10 +34,34 @@ def blank(word: str, name: Blank) -> str:
     return f"b{word}x{name}x"
 
 
-def fill(template: str, word: str, values: Mapping[Blank, str]) -> str:
-    """`template` with every blank of `word` replaced in one pass; KeyError names a blank without a value.
+def field_blank(word: str, number: int) -> str:
+    """The text that stands for the merge field with this number (see digest.fields).
+
+    >>> field_blank("k3v9", 2)
+    'bk3v9xf2x'
+    """
+    return f"b{word}xf{number}x"
+
+
+def fill(template: str, word: str, values: Mapping[Blank, str], fields: Sequence[str] = ()) -> str:
+    """`template` with every blank of `word` replaced in one pass, those of merge fields by their number in `fields`;
+    KeyError or IndexError if a blank has no value.
 
     Values are put in as they are: the caller escapes them for HTML. A value that looks like a blank stays text.
     """
-    names = "|".join(Blank)
-    return re.sub(f"b{re.escape(word)}x({names})x", lambda found: values[Blank(found[1])], template)
+
+    def value(found: re.Match[str]) -> str:
+        name = named(found[1])
+        return fields[name] if isinstance(name, int) else values[name]
+
+    return re.sub(pattern(word), value, template)
+
+
+def pattern(word: str) -> str:
+    """The regular expression of the blanks of `word`; its only group is what `named` reads."""
+    return f"b{re.escape(word)}x({'|'.join(Blank)}|f[0-9]+)x"
+
+
+def named(said: str) -> Blank | int:
+    """The blank, or the number of the merge field, that the group of `pattern` has found."""
+    return int(said[1:]) if said[1:].isdigit() else Blank(said)

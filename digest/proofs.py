@@ -10,23 +10,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, or_, select
 from sqlmodel import Session
 
 from digest import db, readying
+from digest.blanks import Blank, fill
 from digest.compose import rows
 from digest.compose import run as composing
 from digest.compose.content import IssueContent, content_hash
 from digest.compose.printing import Press, Printer
 from digest.compose.rendering import render
 from digest.compose.selecting import EVERYBODY, Offer, Pick, offered, said_for
+from digest.compose.variants import fields_of
 from digest.deliver import reporting
 from digest.deliver.allotting import Outcome, Rule
 from digest.deliver.message import Stationery, standing_headers
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.sender import stationery
 from digest.errors import NotFound, NothingToDo, Stopped
+from digest.fields import paths, values
 from digest.models import Edition, Issue, Variant, people, table
 from digest.wiring import App
 from subscribers import audience
@@ -35,6 +39,9 @@ from subscribers.audience import Wish
 
 _v = table(Variant)
 _e = table(Edition)
+_p = table(people.Subscriber)
+_l = table(people.Subscription)
+_SUBJECT = (_v.c.subject, _v.c.blank_word, _v.c.fields)
 _PROOFS = 2_000  # variants printed before anything is fixed, some 20 KB each; the others as their readers come
 
 
@@ -141,13 +148,18 @@ def shares_of(app: App, session: Session, issue_id: int) -> Shares:
 def _written(session: Session, issue_id: int) -> Shares:
     numbers = dict(reporting.by_variant(session, issue_id))
     nothing = numbers.pop(0, 0)
-    its = select(_v.c.id, _v.c.key, _v.c.articles, _v.c.language, _v.c.subject).where(_v.c.issue_id == issue_id)
+    its = select(_v.c.id, _v.c.key, _v.c.articles, _v.c.language, *_SUBJECT).where(_v.c.issue_id == issue_id)
     found = (
-        Share(row.key, numbers[row.id], tuple(row.articles), row.language, row.subject)
+        Share(row.key, numbers[row.id], tuple(row.articles), row.language, _as_written(row))
         for row in session.execute(its)
         if row.id in numbers
     )
     return Shares(tuple(sorted(found, key=_most_first)), nothing)
+
+
+def _as_written(row: Row[Any]) -> str:
+    """The subject with its merge fields as staff wrote them."""
+    return fill(row.subject, row.blank_word, dict.fromkeys(Blank, ""), [*map(str, fields_of(row.fields))])
 
 
 def _share(content: IssueContent, key: str, readers: int, pick: Pick) -> Share:
@@ -202,8 +214,36 @@ def stationery_of(app: App, issue_id: int, reader: str | None = None) -> tuple[S
                 return stationery(kept), (), list_id
         press = press_of(app, session, issue, app.clock())
     rendered = press.render(content if key == EVERYBODY else said_for(content, pick))
-    shown = Stationery(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
+    parts = rendered.subject, rendered.html, rendered.text
+    shown = Stationery(*parts, press.headers, press.blank_word, tuple(rendered.fields))
     return shown, rendered.problems, list_id
+
+
+def fields_for(app: App, stationery: Stationery, reader: str | None) -> tuple[str, ...]:
+    """What fills the merge fields for the reader with this address; for nobody, or an unknown one, the defaults."""
+    if reader is None or not stationery.fields:
+        return stationery.defaults
+    asked = select(_p.c.name, _p.c.attributes).where(_p.c.email == normalise(reader).normalised)
+    with db.reading(app.engine) as session:
+        known = session.execute(asked).one_or_none()
+    return values(stationery.fields, known.name, known.attributes) if known else stationery.defaults
+
+
+def unknown_fields(app: App, stationery: Stationery, list_id: str) -> list[str]:
+    """The merge fields that nobody on the list has an attribute for, each in a sentence: most are misspelt."""
+    wanted = dict.fromkeys(field.name for field in stationery.fields if field.name != "name")
+    with db.reading(app.engine) as session:
+        return [
+            f"nobody on the list {list_id} has the attribute {name}: everybody gets the default of [[{name}|...]]"
+            for name in wanted
+            if not _is_known(session, list_id, name)
+        ]
+
+
+def _is_known(session: Session, list_id: str, name: str) -> bool:
+    its = (_p.c.id == _l.c.subscriber_id, _l.c.list_id == list_id, _l.c.status == people.Status.CONFIRMED)
+    said = or_(*(_p.c.attributes[path].as_string().is_not(None) for path in paths(name)))
+    return session.execute(select(_p.c.id).where(*its, said).limit(1)).first() is not None
 
 
 def _of_reader(session: Session, issue: Issue, offer: Offer, address: str) -> tuple[str, Pick]:

@@ -317,6 +317,8 @@ def _keeper(sheet: Sheet) -> Callable[[Cells], More | None]:
     """What a row tells besides who it is: attributes, tags, and of our own exports all that was known."""
     names = [meaning for meaning in sheet.places if meaning.startswith("attributes.")]
     single = {name.removeprefix("attributes."): _cell(sheet, name) for name in names}
+    if "first" in sheet.places:  # the name has it already, but who greets by it needs it alone
+        single.setdefault("first_name", _cell(sheet, "first"))
     whole, tags = _cell(sheet, "attributes"), _cell(sheet, "tags")
     kept_of = keeping.reader({name: _cell(sheet, name) for name in keeping.COLUMNS.values()})
     own = sheet.program == "digest"

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from digest.blanks import Blank, blank
+from digest.blanks import Blank, blank, field_blank
 from digest.config import Config, MailConfig, RelayConfig, SiteConfig
 from digest.deliver.message import Prepared, Reader, Stationery, build, message_id, prepare, standing_headers
+from digest.fields import Field
 from digest.links import Links
 from digest.models import Issue
 from subscribers.models import MailingList
@@ -17,6 +18,7 @@ from subscribers.tokens import KeyRing
 AT = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 KEY = b"k" * 32
 WORD = "q7w8e9"
+FIELDS = (Field("name", "friend"), Field("city", "town"))
 LINKS = Links("http://127.0.0.1:8080", KeyRing("a secret of tests"))
 
 _NEXT = "\u034f\u00a0" * 20
@@ -65,6 +67,20 @@ def stationery(**changes: Any) -> Stationery:
         blank_word=WORD,
     )
     return replace(usual, **changes)
+
+
+def personal() -> Stationery:
+    """The same with FIELDS in subject, HTML and text."""
+    first, second = (field_blank(WORD, number) for number in (0, 1))
+    usual, subject = stationery(), f"{first}, the week in {second}"
+    html = usual.html.replace("The week in caf\u00e9s", subject)
+    return replace(
+        usual,
+        subject=subject,
+        html=html.replace("First article", f"{first} in {second}: first article"),
+        text=usual.text.replace("First article", f"  {first}, is all well in {second}? Here is the first article"),
+        fields=FIELDS,
+    )
 
 
 def reader(address: str = "ann@example.org", name: str = "Ann", **changes: Any) -> Reader:

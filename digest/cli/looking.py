@@ -98,7 +98,9 @@ def as_data(checked: Checked) -> dict[str, Any]:
 
 
 def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...]) -> Shown:
-    from digest import pipeline, readying
+    from html import escape
+
+    from digest import pipeline, proofs, readying
     from digest.blanks import URLS, Blank, fill
     from digest.deliver.lint import lint
     from digest.deliver.trial import specimen
@@ -106,12 +108,14 @@ def _shown(app: App, issue_id: int, reader: str | None, problems: tuple[str, ...
 
     stationery, wrong, list_id = pipeline.stationery_of(app, issue_id, reader)
     address = reader or "reader@example.org"
-    raw = specimen(app.config, app.links, stationery, list_id=list_id, address=address, now=app.clock())
-    values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: ""}
-    html, text = (fill(part, stationery.blank_word, values) for part in (stationery.html, stationery.text))
+    fields = proofs.fields_for(app, stationery, reader)
+    raw = specimen(app.config, app.links, stationery, list_id=list_id, address=address, now=app.clock(), fields=fields)
+    values, word = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: ""}, stationery.blank_word
+    html = fill(stationery.html, word, values, [*map(escape, fields)])
+    subject, text = (fill(part, word, values, fields) for part in (stationery.subject, stationery.text))
     found = [*problems, *wrong, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
-    found += readying.warnings(app, issue_id)
-    return Shown(reader or "everybody", stationery.subject, html, text, raw, tuple(found))
+    found += [*readying.warnings(app, issue_id), *proofs.unknown_fields(app, stationery, list_id)]
+    return Shown(reader or "everybody", subject, html, text, raw, tuple(found))
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

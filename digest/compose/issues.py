@@ -23,6 +23,7 @@ from digest.compose.placing import LEAD
 from digest.compose.rows import OPEN, edition_of, issue_of
 from digest.compose.sections import standing
 from digest.errors import IllegalMove, NeedsDecision, NotFound, NothingToDo, UsageError
+from digest.fields import mistake
 from digest.models import Appearance, Article, Issue, IssueState, Override
 
 MOVES: Mapping[str, frozenset[str]] = {
@@ -183,10 +184,14 @@ def mark_update(session: Session, issue_id: int, article_id: int, now: datetime,
 
 
 def edit_issue(session: Session, issue_id: int, now: datetime, words: Mapping[str, str]) -> Issue:
-    """Subject, preheader, intro, outro in the editor's words; an empty subject or preheader is the automatic one."""
+    """Subject, preheader, intro, outro in the editor's words; an empty subject or preheader is the automatic one.
+
+    UsageError if a merge field in them is written wrongly.
+    """
     columns = {"subject": "subject_override", "preheader": "preheader_override", "intro": "intro", "outro": "outro"}
     if unknown := sorted(words.keys() - columns.keys()):
         raise UsageError(f"{', '.join(unknown)}: expected {', '.join(columns)}")
+    _check_fields(words)
     issue = _touched(session, issue_id, now)
     for name, text in words.items():
         column = columns[name]
@@ -199,8 +204,9 @@ def edit_issue(session: Session, issue_id: int, now: datetime, words: Mapping[st
 def edit_section(session: Session, issue_id: int, section: str, now: datetime, words: Mapping[str, str]) -> Issue:
     """A section's note (Markdown) and the question of a symposium in this issue; an empty one is taken away.
 
-    UsageError if the edition has no such section.
+    UsageError if the edition has no such section, or a merge field in the words is written wrongly.
     """
+    _check_fields(words)
     issue = _touched(session, issue_id, now)
     _known_section(session, issue, section)
     said = {**issue.section_words.get(section, {}), **{name: text.strip() for name, text in words.items()}}
@@ -210,6 +216,12 @@ def edit_section(session: Session, issue_id: int, section: str, now: datetime, w
     session.add(issue)
     session.flush()
     return issue
+
+
+def _check_fields(words: Mapping[str, str]) -> None:
+    for name, text in words.items():
+        if wrong := mistake(text):
+            raise UsageError(f"{name}: {wrong}")
 
 
 def set_sponsor(session: Session, issue_id: int, now: datetime, sponsor: Sponsor | None) -> Issue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -11,6 +11,7 @@ from digest.compose.content import IssueContent, articles
 from digest.compose.selecting import Offer, Pick, key, said_for
 from digest.compose.variants import packed
 from digest.errors import NeedsDecision, TemplateError
+from digest.fields import Field
 from digest.models import Variant
 
 
@@ -25,6 +26,8 @@ class Rendered(Protocol):
     def text(self) -> str: ...
     @property
     def problems(self) -> tuple[str, ...]: ...
+    @property
+    def fields(self) -> Sequence[Field]: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class _Printed:
     text: str
     headers: Mapping[str, str]
     blank_word: str
+    fields: Sequence[Field]
 
 
 def printed(content: IssueContent, press: Press, name: str, now: datetime, issue_id: int) -> Variant:
@@ -50,7 +54,8 @@ def printed(content: IssueContent, press: Press, name: str, now: datetime, issue
     rendered = press.render(content)
     if rendered.problems:
         raise NeedsDecision(f"issue {issue_id} can't go out: {'; '.join(rendered.problems)}")
-    whole = _Printed(rendered.subject, rendered.html, rendered.text, press.headers, press.blank_word)
+    parts = rendered.subject, rendered.html, rendered.text
+    whole = _Printed(*parts, press.headers, press.blank_word, rendered.fields)
     variant = packed(whole, name, now, issue_id)
     variant.language, variant.articles = content.language, [article.id for article in articles(content)]
     return variant

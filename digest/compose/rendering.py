@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from digest.blanks import Blank, blank
 from digest.compose.content import ArticleContent, IssueContent, Sponsor
 from digest.compose.fitting import Lowest
+from digest.compose.personal import personal
+from digest.fields import IN_AN_ADDRESS, Field
 from digest.templating import Templates
 from digest.templating.filters import Links
 from digest.templating.inspection import Document, forbidden
@@ -40,6 +42,7 @@ class Rendered:
     text: str
     problems: tuple[str, ...] = ()
     trimmed: int = 0  # articles left to the web because the HTML would be cut by mail readers
+    fields: tuple[Field, ...] = ()  # what the numbered blanks stand for
 
 
 def render(content: IssueContent, templates: Templates, template: str, blank_word: str) -> Rendered:
@@ -48,14 +51,14 @@ def render(content: IssueContent, templates: Templates, template: str, blank_wor
     The articles of the highest `rank` are then left to the web until it fits, the lead never; `trimmed` says how many.
     NotFound if there is no such template, TemplateError if it can't be rendered.
     """
-    content = _inert(content)
+    content, fields, mistakes = personal(_inert(content), blank_word)
     lowest = Lowest(content)
     while True:
         made = _rendered(template, _context(lowest.without(), lowest.lost), templates, blank_word)
         size = _size(made.html, blank_word)
         if size <= MAX_HTML or not lowest.lose(size, MAX_HTML):
-            problems = (*made.problems, *_unsigned(made, content, blank_word), *_too_large(size))
-            return replace(made, trimmed=lowest.lost, problems=problems)
+            problems = (*made.problems, *mistakes, *_unsigned(made, content, blank_word), *_too_large(size))
+            return replace(made, trimmed=lowest.lost, problems=problems, fields=fields)
 
 
 def render_letter(kind: str, context: Mapping[str, object], templates: Templates, blank_word: str) -> Rendered:
@@ -89,6 +92,8 @@ def _rendered(template: str, context: Mapping[str, object], templates: Templates
     text = re.sub(r"\n{3,}", "\n\n", templates.plain(template, whole, html)).strip("\n") + "\n"
     document = Document(html)
     problems = forbidden(document, tuple(blanks.values())) + _missing_links(document, text)
+    if any(f"b{word}xf" in href for href, _ in document.links):
+        problems += (IN_AN_ADDRESS,)
     return Rendered(str(context["subject"]), str(context["preheader"]), html, text, problems)
 
 

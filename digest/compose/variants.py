@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from digest.fields import Field
 from digest.models import Variant, table
 
 _v = table(Variant)
@@ -31,6 +32,8 @@ class Written(Protocol):
     def headers(self) -> Mapping[str, str]: ...
     @property
     def blank_word(self) -> str: ...
+    @property
+    def fields(self) -> Sequence[Field]: ...
 
 
 def packed(written: Written, key: str, made_at: datetime, issue_id: int | None = None) -> Variant:
@@ -43,15 +46,26 @@ def packed(written: Written, key: str, made_at: datetime, issue_id: int | None =
         text=zlib.compress(written.text.encode(), 9),
         headers=dict(written.headers),
         blank_word=written.blank_word,
+        fields=_as_rows(written.fields),
         sha256=fingerprint(written),
         made_at=made_at,
     )
 
 
 def fingerprint(written: Written) -> str:
-    """SHA-256 over subject, both parts and headers, as `Variant.sha256` keeps it; in hex."""
-    parts = [written.subject, written.html, written.text, sorted(written.headers.items())]
+    """SHA-256 over subject, both parts, headers and what fields there are, as `Variant.sha256` keeps it; in hex."""
+    fields = [_as_rows(written.fields)] if written.fields else []
+    parts = [written.subject, written.html, written.text, sorted(written.headers.items()), *fields]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def _as_rows(fields: Sequence[Field]) -> list[list[str]]:
+    return [[field.name, field.default] for field in fields]
+
+
+def fields_of(rows: Sequence[Sequence[str]]) -> tuple[Field, ...]:
+    """The merge fields that `Variant.fields` keeps."""
+    return tuple(Field(name, default) for name, default in rows)
 
 
 def ids(session: Session, issue_id: int) -> dict[str, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session
 
 from digest.deliver.letters import Office, enqueue_to_reader
+from digest.fields import plain
 from digest.links import Links
 from digest.models import Edition, Issue, IssueState, table
 from subscribers.greeting import goodbyes, welcomes
@@ -38,9 +39,8 @@ def enqueue_goodbyes(session: Session, office: Office, links: Links, handle: byt
 
 def _latest(session: Session, links: Links, mailing_list: MailingList) -> Mapping[str, object]:
     """The latest issue that the list got, where it is on the web for everybody."""
-    title = func.coalesce(_i.c.subject_override, _i.c.subject)
     sent = (
-        select(_i.c.edition_id, _i.c.number, title.label("title"))
+        select(_i.c.edition_id, _i.c.number, _i.c.subject, _i.c.subject_override)
         .join(_e, _e.c.id == _i.c.edition_id)
         .where(_e.c.list_id == mailing_list.id, _i.c.state == IssueState.SENT, _i.c.number.is_not(None))
         .order_by(_i.c.sent_at.desc(), _i.c.id.desc())
@@ -49,4 +49,5 @@ def _latest(session: Session, links: Links, mailing_list: MailingList) -> Mappin
     found = session.execute(sent).one_or_none() if mailing_list.public else None
     if found is None:
         return {"issue_url": "", "issue_title": ""}
-    return {"issue_url": links.issue(found.edition_id, found.number), "issue_title": found.title}
+    title = plain(found.subject_override) if found.subject_override else found.subject
+    return {"issue_url": links.issue(found.edition_id, found.number), "issue_title": title}

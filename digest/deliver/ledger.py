@@ -221,6 +221,16 @@ def _claimed(rows: Rows, dialect: str) -> Select[Any]:
 _CLAIMED = Statement({"slice_id": Integer}, _claimed)
 
 
+def attributes(session: Session, hold: Hold, variants: Collection[int]) -> dict[int, dict[str, Any]]:
+    """What is known of the people that the slice's claimed rows of these variants are for, by row."""
+    known = (
+        select(_d.c.id, _p.c.attributes)
+        .join(_p, _p.c.id == _d.c.subscriber_id)
+        .where(_d.c.slice_id == hold.slice_id, _d.c.state == S.CLAIMED, _d.c.variant_id.in_(variants))
+    )
+    return {row.id: row.attributes for row in session.execute(known)}
+
+
 def leases(session: Session) -> dict[int, datetime]:
     """The ends of the leases of all held slices; `leases.Watch` tells which of them are abandoned."""
     held = select(_s.c.id, _s.c.lease_until).where(_s.c.holder.is_not(None), _s.c.lease_until.is_not(None))

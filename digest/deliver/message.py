@@ -16,12 +16,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from itertools import chain, groupby
 
-from digest.blanks import Blank, fill
+from digest.blanks import Blank, fill, named, pattern
 from digest.config import Config
 from digest.deliver import dkim, headers
+from digest.fields import Field
 from digest.links import Links
 from digest.models import Issue
+from digest.templating.text import paragraphs, wrapped
 from subscribers.models import MailingList
 
 _MAILBOX = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<address>[^<>\s]+@[^<>\s@]+)>\s*|\s*(?P<bare>[^<>\s]+@[^<>\s@]+)\s*")
@@ -53,6 +56,12 @@ class Stationery:
     text: str
     headers: Mapping[str, str]
     blank_word: str
+    fields: tuple[Field, ...] = ()  # by their numbers
+
+    @property
+    def defaults(self) -> tuple[str, ...]:
+        """What the fields are to a reader of whom nothing is known."""
+        return tuple(field.default for field in self.fields)
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,22 @@ class Reader:
     unsubscribe: str | None
     values: Mapping[Blank, str]
     by_mail: str = ""
+    fields: tuple[str, ...] | None = None  # what fills the merge fields; None: their defaults
+
+
+@dataclass(frozen=True)
+class Line:
+    """A paragraph of the text part with merge fields, as one line: it is broken when they are filled."""
+
+    template: str
+
+
+Piece = bytes | Blank | int | Line  # an int is the number of a merge field
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant with all encoded that its readers share. Odd pieces are blanks, even ones start and end a line."""
+    """A variant with all encoded that its readers share. Pieces of bytes start and end a line, others are filled."""
 
     stationery: Stationery
     boundary: str
@@ -81,9 +101,9 @@ class Prepared:
     standing: bytes
     last: bytes
     opening: bytes  # from here on it is the body
-    text: tuple[bytes | Blank, ...]
+    text: tuple[Piece, ...]
     between: bytes
-    html: tuple[bytes | Blank, ...]
+    html: tuple[Piece, ...]
     end: bytes
     keys: tuple[dkim.Key, ...] = ()
 
@@ -91,7 +111,7 @@ class Prepared:
     def canonical(self) -> Prepared:
         """The same with its pieces as DKIM hashes them."""
         text, html = (
-            tuple(piece if isinstance(piece, Blank) else dkim.relaxed_body(piece) for piece in pieces)
+            tuple(dkim.relaxed_body(piece) if isinstance(piece, bytes) else piece for piece in pieces)
             for pieces in (self.text, self.html)
         )
         return replace(self, text=text, html=html)
@@ -205,7 +225,7 @@ def prepare(stationery: Stationery, keys: Sequence[dkim.Key] = ()) -> Prepared:
         standing=_lines(standing.items()),
         last=_lines([("MIME-Version", "1.0"), multipart]),
         opening=_part(boundary, "plain"),
-        text=_pieces(stationery.text, stationery.blank_word),
+        text=_lines_and_pieces(stationery),
         between=b"\r\n" + _part(boundary, "html"),
         html=_pieces(stationery.html, stationery.blank_word),
         end=f"\r\n--{boundary}--\r\n".encode(),
@@ -222,10 +242,23 @@ def _part(boundary: str, kind: str) -> bytes:
     return f"--{boundary}\r\n{head}".encode()
 
 
-def _pieces(template: str, word: str) -> tuple[bytes | Blank, ...]:
-    names = "|".join(Blank)
-    split = re.split(f"b{re.escape(word)}x({names})x", template)
-    return tuple(Blank(piece) if i % 2 else quoted_printable(piece) for i, piece in enumerate(split))
+def _lines_and_pieces(stationery: Stationery) -> tuple[Piece, ...]:
+    """The text part: most of it as it is, but whole paragraphs where a field is, whose lines depend on its value."""
+    word = stationery.blank_word
+    if not stationery.fields:
+        return _pieces(stationery.text, word)
+    pieces: list[Piece] = []
+    for personal, some in groupby(paragraphs(stationery.text), lambda lines: f"b{word}xf" in "".join(lines)):
+        if personal:
+            pieces += (Line(" ".join([first.rstrip("\n"), *map(str.strip, more)]) + "\n") for first, *more in some)
+        else:
+            pieces += _pieces("".join(chain.from_iterable(some)), word)
+    return tuple(pieces)
+
+
+def _pieces(template: str, word: str) -> tuple[Piece, ...]:
+    split = re.split(pattern(word), template)
+    return tuple(named(piece) if i % 2 else quoted_printable(piece) for i, piece in enumerate(split))
 
 
 def quoted_printable(text: str) -> bytes:
@@ -273,12 +306,19 @@ def _signatures(prepared: Prepared, reader: Reader, head: bytes) -> list[bytes]:
 
 
 def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) -> Iterable[bytes]:
-    text, markup = {}, {}
-    for name, value in reader.values.items():
+    text: dict[Piece, bytes] = {}
+    markup: dict[Piece, bytes] = {}
+    fields = _fields(prepared.stationery, reader)
+    given: list[tuple[Blank | int, str]] = [*reader.values.items(), *enumerate(fields)]
+    for name, value in given:
         plain = headers.one_line(value, 2000)
         escaped = html.escape(plain)
         text[name] = encode(plain)
         markup[name] = text[name] if escaped == plain else encode(escaped)
+    if fields:
+        word = prepared.stationery.blank_word
+        lines = (piece for piece in prepared.text if isinstance(piece, Line))
+        text |= {line: encode(wrapped(fill(line.template, word, reader.values, fields))) for line in lines}
     return (
         prepared.opening,
         *_filled(prepared.text, text),
@@ -288,13 +328,17 @@ def _body(prepared: Prepared, reader: Reader, encode: Callable[[str], bytes]) ->
     )
 
 
-def _filled(pieces: tuple[bytes | Blank, ...], values: Mapping[Blank, bytes]) -> list[bytes]:
-    return [values[piece] if isinstance(piece, Blank) else piece for piece in pieces]
+def _fields(stationery: Stationery, reader: Reader) -> tuple[str, ...]:
+    return stationery.defaults if reader.fields is None else reader.fields
+
+
+def _filled(pieces: tuple[Piece, ...], values: Mapping[Piece, bytes]) -> list[bytes]:
+    return [piece if isinstance(piece, bytes) else values[piece] for piece in pieces]
 
 
 def _subject(stationery: Stationery, reader: Reader) -> bytes:
     values = {**dict.fromkeys(Blank, ""), **reader.values}
-    filled = fill(stationery.subject, stationery.blank_word, values)
+    filled = fill(stationery.subject, stationery.blank_word, values, _fields(stationery, reader))
     return headers.line("Subject", headers.unstructured(filled))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from sqlmodel import Session
 
 from digest.blanks import Blank
+from digest.compose.variants import fields_of
 from digest.config import Config
 from digest.deliver import handing, identity, ledger, outcomes, reporting
 from digest.deliver.dkim import Key
@@ -36,6 +37,7 @@ from digest.deliver.slicing import BAND
 from digest.deliver.talk import Written
 from digest.deliver.writer import Writer
 from digest.errors import RelayUnavailable
+from digest.fields import values as values_of
 from digest.links import Links
 from digest.models import DeliveryState, Variant
 
@@ -69,6 +71,7 @@ class _Pile:
     left: int
     prepared: dict[int, Prepared]
     senders: dict[int, str]  # by variant: the domain it is from
+    fields: dict[int, tuple[str, ...]]  # by delivery, of variants with merge fields: what fills them
     under_way: int = 0
     withdrawn: bool = False  # the slice is lost, or its issue paused or cancelled: begin no more of it
     empty: asyncio.Event = field(default_factory=asyncio.Event)
@@ -164,7 +167,8 @@ class Sender:
                 hold, works = taken
                 found = await self._stationery(works)
                 senders = {variant: _domain(prepared.stationery) for variant, prepared in found.items()}
-                self.piles[hold.slice_id] = _Pile(hold, len(works), found, senders)
+                fields = await self._fields(hold, works, found)
+                self.piles[hold.slice_id] = _Pile(hold, len(works), found, senders, fields)
                 slices.add(asyncio.create_task(self._slice(hold, works)))
                 continue
             if not slices and await self._is_over():
@@ -252,6 +256,15 @@ class Sender:
             found[variant_id] = self.prepared[variant_id]
         return found
 
+    async def _fields(self, hold: Hold, works: list[Work], found: dict[int, Prepared]) -> dict[int, tuple[str, ...]]:
+        """What fills the merge fields of the slice's messages; asked for only where a variant has some."""
+        fields = {id_: prepared.stationery.fields for id_, prepared in found.items() if prepared.stationery.fields}
+        if not fields:
+            return {}
+        known = await self.writer.do(lambda session: ledger.attributes(session, hold, fields))
+        personal = (work for work in works if work.variant_id in fields)
+        return {work.id: values_of(fields[work.variant_id], work.name, known.get(work.id) or {}) for work in personal}
+
     def _forget_one(self, in_use: Collection[int]) -> None:
         if len(self.prepared) >= _KEPT:
             oldest = next((variant_id for variant_id in self.prepared if variant_id not in in_use), None)
@@ -272,7 +285,8 @@ class Sender:
     def written(self, work: Work) -> Written | Refused:
         """The message, or why this one can't be written: the others can."""
         try:
-            raw = build(self.piles[work.hold.slice_id].prepared[work.variant_id], reader(work, self.links))
+            pile = self.piles[work.hold.slice_id]
+            raw = build(pile.prepared[work.variant_id], reader(work, self.links, pile.fields.get(work.id)))
         except Exception as error:  # whatever it is, it must not stop the others' (R-18)
             why = f"the message can't be built: {type(error).__name__}: {error}"
             return Refused(Reply(554, None, why[:500]), tried=False)
@@ -356,11 +370,12 @@ def stationery(variant: Variant) -> Stationery:
         zlib.decompress(variant.text).decode(),
         variant.headers,
         variant.blank_word,
+        fields_of(variant.fields),
     )
 
 
-def reader(work: Work, links: Links) -> Reader:
-    """Who a row's message is for, with the links that are theirs alone."""
+def reader(work: Work, links: Links, fields: tuple[str, ...] | None = None) -> Reader:
+    """Who a row's message is for, with the links that are theirs alone, and what fills the merge fields."""
     values = {Blank.NAME: work.name}
     unsubscribe = None
     if work.kind in ("issue", "welcome"):
@@ -376,4 +391,4 @@ def reader(work: Work, links: Links) -> Reader:
     elif work.kind == "changed":
         values[Blank.PREFERENCES] = links.preferences(work.handle, work.list_id or "")
     by_mail = links.by_mail(unsubscribe) if unsubscribe else ""
-    return Reader(work.address, work.name, work.message_id, unsubscribe, values, by_mail)
+    return Reader(work.address, work.name, work.message_id, unsubscribe, values, by_mail, fields)

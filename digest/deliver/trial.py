@@ -20,9 +20,19 @@ _NOBODY = bytes(HANDLE_BYTES)  # handles are random: this one names nobody
 
 
 def specimen(
-    config: Config, links: Links, stationery: Stationery, *, list_id: str, address: str, now: datetime
+    config: Config,
+    links: Links,
+    stationery: Stationery,
+    *,
+    list_id: str,
+    address: str,
+    now: datetime,
+    fields: tuple[str, ...] | None = None,
 ) -> bytes:
-    """The message that `address` would get, with an unsubscribe link that is well-formed and names nobody."""
+    """The message that `address` would get, with an unsubscribe link that is well-formed and names nobody.
+
+    `fields` fill the merge fields; without them, their defaults do.
+    """
     uri = links.unsubscribe(_NOBODY, list_id)
     values: Mapping[Blank, str] = {
         Blank.NAME: "",
@@ -37,6 +47,7 @@ def specimen(
         uri,
         values,
         links.by_mail(uri),
+        fields,
     )
     return build(prepare(stationery, signing.keys(config)), reader)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -130,8 +131,9 @@ def show(folder: Path, now: datetime, say: Callable[[str], None]) -> Shown:
             published = asyncio.run(_publish(app, say))
             stationery, _, _ = pipeline.stationery_of(app, published.composed.issue.id or 0)
             values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: "reader"}
-            html = _with_pictures(fill(stationery.html, stationery.blank_word, values), base, folder)
-            text = fill(stationery.text, stationery.blank_word, values)
+            word, fields = stationery.blank_word, stationery.defaults
+            html = _with_pictures(fill(stationery.html, word, values, [*map(escape, fields)]), base, folder)
+            text = fill(stationery.text, word, values, fields)
     (folder / "issue.html").write_text(html)
     (folder / "issue.txt").write_text(text)
     messages = tuple(sorted((folder / "messages").glob("*.eml")))

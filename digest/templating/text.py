@@ -14,6 +14,7 @@ _remembered = lru_cache(4_096, typed=True)  # the variants of an issue say the s
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _UNSAFE = re.compile(r"[^\x20-\x7e]|\\")
+_UNDERLINE = re.compile(r" *[=-]{3,} *")
 _REFERENCES = re.compile(r"&#x([0-9a-f]+);")
 
 
@@ -71,6 +72,29 @@ def wrapped(text: str, width: int = WIDTH) -> str:
     ASCII words (links, blanks) are never broken; words of wide letters, which know no blanks, are.
     """
     return "\n".join(line for long in text.split("\n") for line in _wrapped(long, width))
+
+
+def paragraphs(text: str, width: int = WIDTH) -> list[list[str]]:
+    """The lines of `text`, with their line ends; those that `wrapped` has made of one stand together.
+
+    It is told by the next word, which had no room. Where wide letters meet, lines stay apart: no blank need have been
+    there.
+    """
+    found: list[list[str]] = []
+    for line in re.findall("[^\n]*\n|[^\n]+", text):
+        if found and _goes_on(found[-1][-1].rstrip("\n"), line.rstrip("\n"), width):
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
+
+
+def _goes_on(line: str, after: str, width: int) -> bool:
+    indented, starts = (len(one) - len(one.lstrip(" ")) for one in (line, after))
+    if not line.strip() or not after.strip() or indented != starts or _UNDERLINE.fullmatch(after):
+        return False
+    word = after.split(maxsplit=1)[0]
+    return columns(f"{line} {word}") > width and not columns(line[-1]) == columns(word[0]) == 2
 
 
 def _wrapped(line: str, width: int) -> Iterator[str]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from post import LINKS, config, prepared, reader, stationery
+from post import LINKS, config, personal, prepared, reader, stationery
 
 from digest.config import DkimConfig
 from digest.deliver import dkim, signing
@@ -63,6 +63,13 @@ def tags(raw: bytes) -> list[dict[str, str]]:
 
 def test_both_signatures_verify() -> None:
     assert verdicts(signed()) == [True, True]
+
+
+def test_a_message_with_merge_fields_is_signed_as_it_is_sent() -> None:
+    someone = reader(fields=("Maximiliane <von> & zu \u00d6ttingen-Wallerstein", "Bern"))
+    raw = build(prepare(personal(), KEYS), someone)
+    assert verdicts(raw) == [True, True]
+    assert raw.endswith(build(prepare(personal()), someone))
 
 
 def test_the_rest_of_a_signed_message_is_the_plain_message() -> None:

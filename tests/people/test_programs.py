@@ -92,7 +92,7 @@ def test_what_programs_know_is_kept(take: Any, engine: Engine) -> None:
     take("\n".join(PROGRAMS["keila"]))
     take('email,Plan,ZIP Code,Tags,OPTIN_IP\na@example.org,gold,01234,"VIP, Board members",192.0.2.1\n')
     with db.reading(engine) as session:
-        kept = {"city": "Bern", "plan": "gold", "zip_code": "01234"}
+        kept = {"city": "Bern", "first_name": "Ann", "plan": "gold", "zip_code": "01234"}
         assert known(session, "a@example.org") == (kept, ["board members", "vip"])
 
 

@@ -555,6 +555,7 @@ def upgrade() -> None:
         sa.Column("text", sa.LargeBinary(), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
         sa.Column("blank_word", sa.String(), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("made_at", columns.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -34,6 +34,7 @@ class Line:
     subject: str
     blank_word: str
     at: datetime  # when it was frozen
+    defaults: tuple[str, ...] = ()  # of its merge fields, by number
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def identity(instance: str, line: Line) -> str:
 
 def _columns() -> Sequence[Any]:
     issues, variant = table(Issue).c, table(Variant).c
-    return issues.edition_id, issues.number, variant.subject, variant.blank_word, issues.frozen_at
+    return issues.edition_id, issues.number, variant.subject, variant.blank_word, issues.frozen_at, variant.fields
 
 
 def _visible(*columns: Any, edition_id: str) -> Select[Any]:
@@ -124,7 +125,8 @@ def _visible(*columns: Any, edition_id: str) -> Select[Any]:
 
 
 def _line(row: Row[Any]) -> Line:
-    return Line(row.edition_id, row.number, row.subject, row.blank_word, row.frozen_at)
+    defaults = tuple(default for _, default in row.fields)
+    return Line(row.edition_id, row.number, row.subject, row.blank_word, row.frozen_at, defaults)
 
 
 def _content(inputs: bytes | None) -> IssueContent | None:

@@ -67,7 +67,7 @@ def local(at: datetime, zone: str) -> date:
 
 def subject(line: Line, places: Places) -> str:
     """The subject, addressed to nobody."""
-    return fill(line.subject, line.blank_word, _nobody(places))
+    return fill(line.subject, line.blank_word, _nobody(places), line.defaults)
 
 
 def page(frozen: Frozen, around: Neighbourhood, places: Places, templates: Templates) -> str:
@@ -111,7 +111,8 @@ def _for_nobody(frozen: Frozen, places: Places) -> str:
     personal = "|".join(re.escape(blank(word, name)) for name in sorted(URLS))
     # A link that says "Unsubscribe" would lead nowhere here: it goes, words and all.
     html = re.sub(rf"<a\b[^<>]*\b(?:{personal})\b[^<>]*>(?:(?!</a>).)*</a>", "", frozen.html, flags=re.DOTALL)
-    return fill(places.ours(html), word, {name: escape(value) for name, value in _nobody(places).items()})
+    values = {name: escape(value) for name, value in _nobody(places).items()}
+    return fill(places.ours(html), word, values, [*map(escape, frozen.line.defaults)])
 
 
 def _nobody(places: Places) -> dict[Blank, str]:

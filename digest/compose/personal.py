@@ -1,0 +1,34 @@
+"""The merge fields in what staff wrote for an issue, made into blanks; no other text is read for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from digest.compose.content import IssueContent
+from digest.fields import Field, found, marked, mistake
+
+
+def personal(content: IssueContent, word: str) -> tuple[IssueContent, tuple[Field, ...], tuple[str, ...]]:
+    """The content with blanks of `word` for its fields, the fields by their numbers, and what is wrong with some."""
+    texts: list[str] = []
+
+    def gather(text: str) -> str:
+        texts.append(text)
+        return text
+
+    _by_staff(content, gather)
+    fields = found(texts)
+    mistakes = tuple(dict.fromkeys(filter(None, map(mistake, texts))))
+    return _by_staff(content, partial(marked, word=word, fields=fields)) if fields else content, fields, mistakes
+
+
+def _by_staff(content: IssueContent, put: Callable[[str], str]) -> IssueContent:
+    """The content with each text that an editor wrote for this issue put through `put`."""
+    words: dict[str, Any] = {name: put(getattr(content, name)) for name in (*content.by_hand, "intro", "outro")}
+    sections = tuple(
+        replace(section, note=put(section.note), question=put(section.question)) for section in content.sections
+    )
+    return replace(content, sections=sections, **words)
