@@ -11,13 +11,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, exists, func, select, update
 from sqlmodel import Session
 
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
 from subscribers.leaving import keep_away
-from subscribers.models import Confirmation, Status, Subscriber, Subscription
+from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription
 from subscribers.rows import Proof, move, record
 from subscribers.tokens import Claim, Purpose
 
@@ -56,8 +56,8 @@ def confirm(session: Session, claim: Claim, *, ip: str = "", now: datetime, mess
         return STALE
     standing = [request for request in asked.requests if request.stands and request.list_id not in away]
     for request in standing:
-        if request.status == Status.PENDING and request.used_at is None and now < request.expires_at:
-            _settle(session, asked, request, Status.CONFIRMED, now)
+        works = request.status == Status.PENDING and request.used_at is None and now < request.expires_at
+        if works and _settle(session, asked, request, Status.CONFIRMED, now):
             proof = Proof(asked.subscriber_id, request.list_id, "confirmed", "page", now, asked.email, ip=ip)
             record(session, replace(proof, message_id=message_id))
             request.status = Status.CONFIRMED
@@ -68,19 +68,19 @@ def confirm(session: Session, claim: Claim, *, ip: str = "", now: datetime, mess
 def decline(session: Session, claim: Claim, *, now: datetime, ip: str = "", method: str = "page") -> Answer:
     """ "I did not ask": what is pending of that mail is off, and the address gets no confirm mail ever again (S-B16).
 
-    Works at any time, on old mails too, and never ends a subscription that the person confirmed. `method` is page,
-    one-click (H-13) or mail. Says DONE whenever the claim is ours, once or a thousand times.
+    Works at any time, on old mails too, and never ends a subscription that the person confirmed; one that only an
+    administrator did is over. `method` is page, one-click (H-13) or mail. Says DONE whenever the claim is ours, once
+    or a thousand times.
     """
     asked = _claimed(session, claim, Purpose.DECLINE)
     if asked is None:
         return STALE
     lists = tuple(request.list_id for request in asked.requests)
     mine = next(request for request in asked.requests if request.id == asked.confirmation_id)
-    if mine.used_at is not None or mine.status == Status.CONFIRMED:
+    if mine.used_at is not None or (mine.status == Status.CONFIRMED and mine.agreed):
         return Answer(Outcome.DONE, lists)
     for request in asked.requests:
-        if request.status == Status.PENDING and request.used_at is None:
-            _settle(session, asked, request, Status.DECLINED, now)
+        if request.used_at is None and _settle(session, asked, request, Status.DECLINED, now):
             record(session, Proof(asked.subscriber_id, request.list_id, "declined", method, now, asked.email, ip=ip))
     keep_away(session, asked.email_hash, CONFIRM_MAILS, "did not ask", now)
     return Answer(Outcome.DONE, lists)
@@ -103,6 +103,7 @@ class _Request:
     declined_at: datetime | None
     status: str
     newest_id: int
+    agreed: bool  # the person said yes to this list, once
 
     @property
     def stands(self) -> bool:
@@ -138,17 +139,19 @@ def _claimed(session: Session, claim: Claim, purpose: Purpose, *, lock: bool = T
 
 
 def _requests(session: Session, subscriber_id: int, created_at: datetime) -> tuple[_Request, ...]:
-    request, place = table(Confirmation), table(Subscription)
+    request, place, proof = table(Confirmation), table(Subscription), table(Consent)
     newer = table(Confirmation).alias("newer")
     newest = (
         select(func.max(newer.c.id))
         .where(newer.c.subscriber_id == request.c.subscriber_id, newer.c.list_id == request.c.list_id)
         .scalar_subquery()
     )
+    said = proof.c.subscriber_id == request.c.subscriber_id, proof.c.list_id == request.c.list_id
+    agreed = exists(select(1).where(*said, proof.c.action == "confirmed")).label("agreed")
     columns = request.c.id, request.c.list_id, request.c.expires_at, request.c.used_at, request.c.declined_at
     on_list = place.c.subscriber_id == request.c.subscriber_id, place.c.list_id == request.c.list_id
     rows = session.execute(
-        select(*columns, place.c.status, newest.label("newest_id"))
+        select(*columns, place.c.status, newest.label("newest_id"), agreed)
         .join_from(request, place, and_(*on_list))
         .where(request.c.subscriber_id == subscriber_id, request.c.created_at == created_at)
         .order_by(request.c.id)
@@ -156,12 +159,16 @@ def _requests(session: Session, subscriber_id: int, created_at: datetime) -> tup
     return tuple(_Request(**row._mapping) for row in rows)
 
 
-def _settle(session: Session, asked: _Asked, request: _Request, status: Status, now: datetime) -> None:
+def _settle(session: Session, asked: _Asked, request: _Request, status: Status, now: datetime) -> bool:
+    """Write the answer down; false if the place is not what it was: who left meanwhile is not brought back."""
     row = table(Confirmation)
     if status == Status.CONFIRMED:
-        session.execute(update(row).where(row.c.id == request.id).values(used_at=now))
+        before, answered = [Status.PENDING], {"used_at": now}
         dates: dict[str, Any] = {"confirmed_at": now, "left_at": None}
     else:
-        session.execute(update(row).where(row.c.id == request.id).values(declined_at=now))
+        before, answered = [Status.PENDING, *([] if request.agreed else [Status.CONFIRMED])], {"declined_at": now}
         dates = {"left_at": now}
-    move(session, asked.subscriber_id, request.list_id, (Status.PENDING,), status=status, **dates)
+    if not move(session, asked.subscriber_id, request.list_id, before, status=status, **dates):
+        return False
+    session.execute(update(row).where(row.c.id == request.id).values(**answered))
+    return True

@@ -32,7 +32,7 @@ _consent = table(Consent)
 
 @dataclass(frozen=True)
 class Leaver:
-    """Who is being erased, and every address of theirs that the record of consent knows."""
+    """Who is being erased, and every address that was theirs, by the record of consent, and is nobody else's now."""
 
     id: int
     addresses: tuple[str, ...]
@@ -46,7 +46,9 @@ def begin(session: Session, normalised: str, now: datetime) -> Leaver:
         raise UnknownPerson(f"nobody has the address {normalised}")
     mark(session, [found], now)
     typed = select(_consent.c.email_typed).where(_consent.c.subscriber_id == found).distinct()
-    return Leaver(found, (normalised, *sorted(_former(session.execute(typed).scalars()) - {normalised})))
+    former = _former(session.execute(typed).scalars())
+    taken = session.execute(select(_person.c.email).where(_person.c.email.in_(former))).scalars()  # their own, too
+    return Leaver(found, (normalised, *sorted(former.difference(taken))))
 
 
 def mark(session: Session, ids: Collection[int], now: datetime) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session
 
 from subscribers import attributes, bulk, stage
 from subscribers.addresses import hash_address
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
 from subscribers.columns import table
-from subscribers.joining import CAPS, CONFIRM_WITHIN, Send
+from subscribers.joining import CONFIRM_WITHIN, Send, had_enough
 from subscribers.keeping import Kept
 from subscribers.meanings import Wish
 from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression, Tag
@@ -134,9 +134,11 @@ class Intake:
         asked = [email for email, _ in chunk.ask]
         if not self.order.dry_run:
             bulk.prepare(session)
+            chunk.moving = self._still(session, chunk)
             ids = self._store(session, chunk)
             known = {email: id_ for email, id_ in chunk.ask if id_}
-            asked = self._within_caps(session, asked, known)
+            full = had_enough(session, [*known.values()], self.now)
+            asked = [email for email in asked if known.get(email) not in full]
             sends = self._ask(session, [known.get(email) or ids[email] for email in asked])
         mailable = [*chunk.mailable, *asked]
         return Taken(chunk.words, len(mailable), tuple(mailable[:MOST_NAMED]), chunk.left, sends)
@@ -272,7 +274,8 @@ class Intake:
             rows = [(*row, *_restored(one.kept, dated)) for row, one in zip(rows, placed, strict=True)]
         stage.fill(session, stage.KEPT if kept else stage.PLAIN, rows)
         order = self.order
-        met = stage.store(session, stage.Common(order.list_id, self.now, order.consent), fresh=len(fresh))
+        common = stage.Common(order.list_id, self.now, order.consent)
+        met = stage.store(session, common, fresh=len(fresh), known=len(joining))
         found = {one.row.email: id_ for one, id_ in zip(placed, ids, strict=True)}
         if met:
             found |= {
@@ -305,6 +308,21 @@ class Intake:
             for proof in kept.proofs
         ]
         bulk.insert(session, table(Consent), _PROOF, rows)
+
+    def _still(self, session: Session, chunk: _Chunk) -> list[Placed]:
+        """Those to be moved who still may be, locked: PostgreSQL lets others write since they were read, and who said
+        no meanwhile is not brought back."""
+        if not chunk.moving:
+            return []
+        place = table(Subscription)
+        theirs = place.c.list_id == self.order.list_id, place.c.subscriber_id.in_([one.id for one in chunk.moving])
+        rows = select(place.c.subscriber_id, place.c.status, place.c.left_at).where(*theirs).with_for_update()
+        stand = {row.subscriber_id: (row.status, row.left_at is not None) for row in session.execute(rows)}
+        order = self.order
+        still = [one for one in chunk.moving if decide(stand.get(one.id), one.row.wish, order.confirmed) is one.status]
+        gone = {one.row.email for one in chunk.moving} - {one.row.email for one in still}
+        chunk.mailable = [email for email in chunk.mailable if email not in gone]
+        return still
 
     def _move(self, session: Session, moving: Sequence[Placed]) -> None:
         place, proofs = table(Subscription), table(Consent)
@@ -340,22 +358,6 @@ class Intake:
         ]
         if rows:
             session.execute(insert_or_ignore(session.get_bind().dialect.name, table(Tag)), rows)
-
-    def _within_caps(self, session: Session, ask: list[str], known: Mapping[str, int]) -> list[str]:
-        """Those of `ask` who may get one more confirm mail; people we never knew may."""
-        row = table(Confirmation)
-        before = [*known.values()]
-        full: set[int] = set()
-        for span, most in CAPS:
-            mails = func.count(func.distinct(row.c.created_at))
-            many = (
-                select(row.c.subscriber_id)
-                .where(row.c.subscriber_id.in_(before), row.c.created_at > self.now - span)
-                .group_by(row.c.subscriber_id)
-                .having(mails >= most)
-            )
-            full.update(session.execute(many).scalars() if before else ())
-        return [email for email in ask if known.get(email) not in full]
 
     def _ask(self, session: Session, subscriber_ids: list[int]) -> tuple[Send, ...]:
         if not subscriber_ids:

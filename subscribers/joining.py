@@ -7,7 +7,7 @@ however many lists were ticked: the button confirms all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,6 +180,19 @@ def confirm_mail_allowed(session: Session, subscriber_id: int, now: datetime) ->
     row = table(Confirmation)
     mails = select(func.count(func.distinct(row.c.created_at))).where(row.c.subscriber_id == subscriber_id)
     return all(session.execute(mails.where(row.c.created_at > now - span)).scalar_one() < most for span, most in CAPS)
+
+
+def had_enough(session: Session, subscriber_ids: Collection[int], now: datetime) -> set[int]:
+    """Those of these people who may get no more confirm mail within CAPS."""
+    row = table(Confirmation)
+    full: set[int] = set()
+    for span, most in CAPS if subscriber_ids else ():
+        mails = select(row.c.subscriber_id).where(
+            row.c.subscriber_id.in_(subscriber_ids), row.c.created_at > now - span
+        )
+        many = mails.group_by(row.c.subscriber_id).having(func.count(func.distinct(row.c.created_at)) >= most)
+        full.update(session.execute(many).scalars())
+    return full
 
 
 def _request(session: Session, subscriber_id: int, list_ids: Sequence[str], now: datetime, at: datetime) -> Send:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from subscribers import choices
 from subscribers.errors import BadAttributes
 from subscribers.models import Status
 
@@ -25,7 +27,14 @@ COLUMNS = {
     "consent": "consent",
 }
 PROOF = ("list_id", "action", "method", "at", "email_typed", "text", "form_url", "locale", "ip", "message_id")
-_ACTIONS = frozenset({"asked", "confirmed", "imported", "unsubscribed", "declined", "suppressed"})
+_ACTIONS = frozenset(
+    {
+        *("asked", "confirmed", "imported", "unsubscribed", "declined", "suppressed", "unsuppressed"),
+        *("chosen", "paused", "resumed", "moved"),  # on the reader's own page
+    }
+)
+# PostgreSQL stores no NUL and no longer name, and half of a surrogate pair is no letter.
+_LIST = re.compile("[^\x00\ud800-\udfff]{0,64}")
 _LONGEST = 4_000  # characters of a text in a proof, as a sign-up keeps them
 
 
@@ -58,18 +67,18 @@ def reader(cells: Mapping[str, Callable[[Sequence[str]], str]]) -> Callable[[Seq
             raise BadAttributes(f"expected a status of {', '.join(Status)}, got {said['status'][:40]!r}")
         proofs = [_proof(one, instant) for one in _listed(said["consent"], "consent")]
         away = [_suppression(one, instant) for one in _listed(said["suppressions"], "suppressions")]
-        choices = _json(said["choices"] or "{}", "choices")
-        if not isinstance(choices, dict):
+        chosen = _json(said["choices"] or "{}", "choices")
+        if not isinstance(chosen, dict):
             raise BadAttributes("choices: expected a JSON object")
         return Kept(
-            list_id=said["list"],
+            list_id=_list(said["list"]),
             status=said["status"],
             known_since=instant(said["known_since"]),
             joined=instant(said["joined"]),
             confirmed_at=instant(said["confirmed_at"]),
             left_at=instant(said["left_at"]),
             paused_until=instant(said["paused_until"]),
-            choices=choices,
+            choices=choices.written(choices.read(chosen)),
             suppressions=tuple(away),
             proofs=tuple(proofs),
         )
@@ -87,7 +96,7 @@ def _proof(said: Any, instant: Callable[[str], datetime | None]) -> dict[str, An
     if not isinstance(said, dict) or said.get("action") not in _ACTIONS or not said.get("at"):
         raise BadAttributes("consent: expected objects with an action and an instant")
     texts = {name: str(said.get(name) or "")[:_LONGEST] for name in PROOF}
-    return {**texts, "list_id": texts["list_id"] or None, "at": instant(texts["at"])}
+    return {**texts, "list_id": _list(texts["list_id"]) or None, "at": instant(texts["at"])}
 
 
 def _suppression(said: Any, instant: Callable[[str], datetime | None]) -> tuple[str, str, datetime | None]:
@@ -103,11 +112,22 @@ def _listed(cell: str, column: str) -> list[Any]:
     return value
 
 
+def _list(list_id: str) -> str:
+    if not _LIST.fullmatch(list_id):
+        raise BadAttributes(f"expected the id of a list, got {list_id[:40]!r}")
+    return list_id
+
+
 def _json(cell: str, column: str) -> Any:
     try:
-        return json.loads(cell)
+        value = json.loads(cell)
+        # What is not plain may hold a NUL, or half of a surrogate pair, which is no UTF-8.
+        said = b"" if cell.isascii() and "\\u" not in cell else json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadAttributes(f"{column}: expected JSON") from error
+    if b"\\u0000" in said:
+        raise BadAttributes(f"{column}: expected text without NUL")
+    return value
 
 
 def _instant(text: str) -> datetime | None:
@@ -115,6 +135,6 @@ def _instant(text: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise BadAttributes(f"expected an instant in ISO 8601, got {text[:40]!r}") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

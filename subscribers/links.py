@@ -7,19 +7,21 @@ needs a link that was mailed within the hour and is used up by it (S-B10); what 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, exists, func, or_, select, update
 from sqlmodel import Session
 
+from subscribers import joining
 from subscribers.addresses import Address, hash_address, normalise
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
 from subscribers.errors import BadAddress
 from subscribers.leaving import keep_away
-from subscribers.models import MailedLink, Subscriber, Suppression
+from subscribers.models import MailedLink, Status, Subscriber, Subscription, Suppression
 from subscribers.rows import Proof, changed, record
 from subscribers.tokens import Claim, Purpose
 
@@ -35,6 +37,7 @@ _LONGEST_EMAIL = 320
 
 _link = table(MailedLink)
 _person = table(Subscriber)
+_place = table(Subscription)
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,16 @@ class Holder:
 
 def ask_link(session: Session, typed: str, *, key: bytes, now: datetime) -> Letter | None:
     """The letter with a fresh link that somebody asks for by an address; None, in silence, for who is not known here,
-    is suppressed, once said "I did not ask", or had enough of them. BadAddress for text that is no address."""
+    never said yes to a list (who was signed up by a stranger gets one mail for it, S-B15), is suppressed, once said
+    "I did not ask", or had enough of them. BadAddress for text that is no address."""
     address = normalise(typed)
     if _away(session, address, key) & {EVERYWHERE, CONFIRM_MAILS}:
         return None
-    found = _locked(session, _person.c.email == address.normalised)
+    was_on_a_list = or_(
+        _place.c.status == Status.CONFIRMED, _place.c.confirmed_at.is_not(None), _place.c.left_at.is_not(None)
+    )
+    known = exists(select(1).where(_place.c.subscriber_id == _person.c.id, was_on_a_list))
+    found = _locked(session, (_person.c.email == address.normalised) & known)
     return _ask(session, found, "link", FRESH, now) if found else None
 
 
@@ -116,8 +124,10 @@ def ask_move(session: Session, holder: Holder, typed: str, *, key: bytes, now: d
         raise BadAddress("same", "this is the address that we write to already")
     if _away(session, new, key) & {EVERYWHERE, CONFIRM_MAILS}:
         return None
-    # The caps are the new address's: whoever moves may mistype, but nobody is to get mail over and over for it.
-    if not _within_caps(session, now, _link.c.email == new.normalised):
+    # The caps are the new address's, and those of confirm mails: whoever owns it may never have heard of us.
+    owner = session.execute(select(_person.c.id).where(_person.c.email == new.normalised)).scalar_one_or_none()
+    asked_lately = owner is not None and not joining.confirm_mail_allowed(session, owner, now)
+    if asked_lately or not _within_caps(session, now, joining.CAPS, _link.c.email == new.normalised):
         return None
     found = _locked(session, _person.c.id == holder.subscriber_id)
     more = {"email": new.normalised, "email_typed": typed.strip()[:_LONGEST_EMAIL]}
@@ -165,7 +175,7 @@ def _locked(session: Session, which: Any) -> Row[Any] | None:
 
 
 def _ask(session: Session, person: Row[Any], kind: str, within: timedelta, now: datetime, **more: Any) -> Letter | None:
-    if not _within_caps(session, now, _link.c.subscriber_id == person.id, _link.c.kind == kind):
+    if not _within_caps(session, now, CAPS, _link.c.subscriber_id == person.id, _link.c.kind == kind):
         return None
     asked = MailedLink(subscriber_id=person.id, kind=kind, created_at=now, expires_at=now + within, **more)
     session.add(asked)
@@ -174,8 +184,8 @@ def _ask(session: Session, person: Row[Any], kind: str, within: timedelta, now: 
     return Letter(kind, asked.id, person.id, person.language, address=asked.email or None)
 
 
-def _within_caps(session: Session, now: datetime, *whose: Any) -> bool:
+def _within_caps(session: Session, now: datetime, caps: Sequence[tuple[timedelta, int]], *whose: Any) -> bool:
     letters = select(func.count()).select_from(_link).where(*whose)
     return all(
-        session.execute(letters.where(_link.c.created_at > now - span)).scalar_one() < most for span, most in CAPS
+        session.execute(letters.where(_link.c.created_at > now - span)).scalar_one() < most for span, most in caps
     )

@@ -145,7 +145,8 @@ class Consent(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
     list_id: str | None = Field(default=None, max_length=64)  # without a key, as in Subscription
-    action: str  # asked, confirmed, imported, unsubscribed, declined, suppressed, chosen, paused, resumed, moved
+    # asked, confirmed, imported, unsubscribed, declined, suppressed, unsuppressed, chosen, paused, resumed, moved
+    action: str
     method: str  # form, one-click, page, preferences, mail, command, import
     at: datetime = Field(sa_type=UtcDateTime)
     email_typed: str = ""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from subscribers import attributes
-from subscribers.errors import BadFilter
+from subscribers.addresses import identity, normalise_domain
+from subscribers.errors import BadAddress, BadFilter
 from subscribers.models import Status
 
 LONGEST = 2_000  # characters
@@ -275,6 +276,8 @@ class _Parser:
             return self._ordered(said, token) if operator in ("<", "<=", ">", ">=") else said
         if field == "tag":
             return next(iter(attributes.tags([said])), "")
+        if field in ("email", "domain"):
+            return _as_kept(field, said)
         return said if field in ("name", "list") else said.casefold()
 
     def _ordered(self, said: str, token: _Token) -> Value:
@@ -300,3 +303,11 @@ class _Parser:
             return date.fromisoformat(said)
         except ValueError:
             raise self.wrong("a date like 2026-05-31, or 30 days ago", token) from None
+
+
+def _as_kept(field: str, said: str) -> str:
+    """An address or a domain as it is stored; of a part of one, its small letters."""
+    try:
+        return identity(said)[0] if field == "email" else normalise_domain(said)
+    except BadAddress:
+        return said.lower()

@@ -82,13 +82,14 @@ def fill(session: Session, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
     bulk.insert(session, STAGE, names, rows)
 
 
-def store(session: Session, common: Common, *, fresh: int) -> bool:
+def store(session: Session, common: Common, *, fresh: int, known: int = 0) -> bool:
     """Everybody in the stage into the tables: the `fresh` ones who were not known, then their places and proofs.
 
+    `known` is how many of them are on other lists: they may have been given a place meanwhile, and keep it.
     True if some came to be known since the stage was filled: they have other ids, and keep the place that they have.
     """
     met = fresh > 0 and changed(session, _people(session, common)) < fresh
-    if met:
+    if met or (known and _is_postgresql(session)):
         _meet(session, common)
     session.execute(_places(session, common))
     session.execute(_proofs(session, common))
@@ -106,6 +107,8 @@ def _people(session: Session, common: Common) -> Any:
 def _meet(session: Session, common: Common) -> None:
     """Somebody else wrote to the same people meanwhile: the stage is told who they are, and who has a place."""
     person, place = table(Subscriber), table(Subscription)
+    # Who signs up holds their own row: none of them gets a place between here and the commit.
+    session.execute(select(person.c.id).where(person.c.email.in_(select(STAGE.c.email))).with_for_update())
     session.execute(
         update(STAGE).where(STAGE.c.email == person.c.email, STAGE.c.id != person.c.id).values(id=person.c.id)
     )

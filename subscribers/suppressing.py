@@ -77,16 +77,22 @@ def suppress_all(
     concerned = _people(session, new)
     if scope != CONFIRM_MAILS:
         _end(session, concerned, scope, now)
-    on_list = None if scope in (EVERYWHERE, CONFIRM_MAILS) else scope
-    _record(session, concerned, {"list_id": on_list, "method": method, "at": now, "text": reason})
+    _record(session, "suppressed", concerned, {"list_id": _list_of(scope), "method": method, "at": now, "text": reason})
     return len(new)
 
 
-def lift_all(session: Session, wanted: Sequence[str], *, scope: str = EVERYWHERE) -> int:
+def lift_all(
+    session: Session, wanted: Sequence[str], *, now: datetime, scope: str = EVERYWHERE, method: str = "command"
+) -> int:
     """Lift suppressions; how many there were. Nobody is subscribed again by it: that takes an own sign-up."""
     row = table(Suppression)
     scopes = [scope, CONFIRM_MAILS] if scope == EVERYWHERE else [scope]
-    return changed(session, delete(row).where(bulk.among(session, row.c.hash, wanted), row.c.scope.in_(scopes)))
+    there = bulk.among(session, row.c.hash, wanted), row.c.scope.in_(scopes)
+    lifted = list(session.execute(select(row.c.hash).where(*there).distinct()).scalars())
+    if lifted:
+        said = {"list_id": _list_of(scope), "method": method, "at": now, "text": ""}
+        _record(session, "unsuppressed", _people(session, lifted), said)
+    return changed(session, delete(row).where(*there))
 
 
 def suppressions(session: Session, *, scope: str | None = None) -> Iterator[dict[str, Any]]:
@@ -126,11 +132,15 @@ def _end(session: Session, concerned: ColumnElement[bool], scope: str, now: date
     session.execute(over.values(status=Status.UNSUBSCRIBED, left_at=now))
 
 
-def _record(session: Session, concerned: ColumnElement[bool], said: dict[str, Any]) -> None:
+def _list_of(scope: str) -> str | None:
+    return None if scope in (EVERYWHERE, CONFIRM_MAILS) else scope
+
+
+def _record(session: Session, action: str, concerned: ColumnElement[bool], said: dict[str, Any]) -> None:
     person, proof = table(Subscriber), table(Consent)
     values = {
         **said,
-        "action": "suppressed",
+        "action": action,
         "text_hash": text_hash(said["text"]),
         **dict.fromkeys(("form_url", "locale", "ip", "message_id"), ""),
     }

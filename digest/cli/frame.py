@@ -179,7 +179,8 @@ def printable(text: str) -> str:
 
 def print_json(data: Any, file: TextIO | None = None) -> None:
     """One JSON document on stdout, or into `file`; instants as ISO 8601."""
-    print(json.dumps(data, ensure_ascii=False, default=_plain), file=file)
+    text = json.dumps(data, ensure_ascii=False, default=_plain)
+    print(text.encode(errors="backslashreplace").decode(), file=file)  # half of a surrogate pair is no UTF-8
 
 
 def _plain(value: object) -> str:

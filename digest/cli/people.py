@@ -91,10 +91,10 @@ def file_of(path: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def owned(path: Path) -> Iterator[TextIO]:
-    """A new file for addresses, which are for its owner's eyes."""
+    """A new file for addresses, which are for its owner's eyes; half a letter (of a bad row) is written as \\udXXX."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         yield file

@@ -59,7 +59,7 @@ def unsuppress(ctx: typer.Context, subject: _Subject, list_id: people.On = None)
             subject,
             list_id,
             lambda session, key, scope, now: suppressing.lift_all(
-                session, [suppressing.subject(subject, key=key)], scope=scope
+                session, [suppressing.subject(subject, key=key)], now=now, scope=scope
             ),
         )
     if not lifted:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -83,8 +84,10 @@ async def _multipart(request: Request, body: bytes, most: int) -> Form:
 
     if body.lower().count(b"\ncontent-disposition:") > most:
         raise HTTPException(413)
+    # UTF-8 whatever the header says: some charsets decode nothing, and one-click must work for every client.
+    headers = Headers(raw=[(b"content-type", b'multipart/form-data; boundary="%s"' % boundary)])
     try:
-        data = await MultiPartParser(request.headers, stream(), max_files=0, max_fields=most).parse()
+        data = await MultiPartParser(headers, stream(), max_files=0, max_fields=most).parse()
     except MultiPartException:
         return Form()
     return _form([(name, value) for name, value in data.multi_items() if isinstance(value, str)])

@@ -32,7 +32,8 @@ class Together:
         self._wishes: list[_Wish] = []
 
     def do(self, step: Step) -> None:
-        """Run `step` in a transaction that others may share, and return after its commit; its error is raised."""
+        """Run `step`, once more if need be, in a transaction that others may share, and return after its commit; its
+        error is raised."""
         wish = _Wish(step)
         self._wishes.append(wish)
         with self._lock:
@@ -50,11 +51,23 @@ class Together:
                 wishes = self._taken()
                 for wish in wishes:
                     wish.step(session)
-        except Exception as caught:  # nothing of it was committed: each is told
+        except Exception as caught:  # nothing of it was committed
             error = caught
+            if len(wishes) > 1:  # one of them is what failed: each for itself
+                for wish in wishes:
+                    self._do_alone(wish)
+                return
             wishes = wishes or self._taken()
         for wish in wishes:
             wish.done, wish.error = True, error
+
+    def _do_alone(self, wish: _Wish) -> None:
+        try:
+            with db.writing(self._engine) as session:
+                wish.step(session)
+        except Exception as caught:
+            wish.error = caught
+        wish.done = True
 
     def _taken(self) -> list[_Wish]:
         wishes, self._wishes = self._wishes, []

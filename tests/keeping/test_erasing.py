@@ -24,6 +24,7 @@ from digest.deliver.run import deliver, enqueue_issue
 from digest.keeping import run
 from digest.models import Delivery, Issue, Slice, people, table
 from subscribers.addresses import hash_address
+from subscribers.audience import size
 from subscribers.columns import table as columns_of
 from subscribers.errors import UnknownPerson
 from subscribers.joining import SignUp, admit
@@ -180,6 +181,25 @@ def test_an_erased_address_stays_away_from_import_and_sign_up(engine: Engine, no
         assert take(session, now) == {"weekly": "suppressed"}
         assert sign_up(session, "Ann@Example.org", now=now, random=lambda size: b"z" * size).sends == ()
         assert session.execute(select(columns_of(Subscriber))).all() == []
+
+
+def test_a_former_address_that_is_anothers_now_is_left_to_them(engine: Engine, now: datetime) -> None:
+    """Ann moved away from a shared mailbox, a colleague reads the newsletter there, and then Ann wants to be erased."""
+    with db.writing(engine) as session:
+        make_lists(session, now)
+        take(session, now)
+        session.execute(
+            update(columns_of(Subscriber)).values(
+                email="ann@example.com", email_hash=hash_address(KEY, "ann@example.com"), domain="example.com"
+            )
+        )
+        wish = SignUp("ann@example.org", ("weekly",), text="on paper")
+        admit(session, wish, key=KEY, now=now, random_bytes=lambda size: b"c" * size)
+    run.erase(engine, "ann@example.com", key=KEY, now=now)
+    with db.reading(engine) as session:
+        assert size(session, "weekly", now) == 1
+        kept = session.execute(select(columns_of(Suppression).c.hash)).scalars().all()
+    assert kept == [hash_address(KEY, "ann@example.com")]
 
 
 def take(session: Session, now: datetime) -> dict[str, str]:

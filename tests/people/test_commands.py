@@ -191,6 +191,14 @@ def test_bad_usage_is_one_sentence(run: Any, words: tuple[str, ...]) -> None:
     assert run(*words)[0] == 2
 
 
+def test_a_row_of_half_letters_is_told_and_kept_with_the_bad_ones(run: Any, tmp_path: Path) -> None:
+    odd, bad = tmp_path / "odd.jsonl", tmp_path / "bad.csv"
+    odd.write_text('{"email": "ann@example.org"}\n{"email": "\\ud800", "\\udfff": 1}\n')
+    code, report = run("import", str(odd), "--list", "weekly", "--dry-run", "--bad", str(bad))
+    assert (code, report["rows"], report["bad_rows"]) == (0, 2, 1)
+    assert "\\ud800" in bad.read_text()
+
+
 def test_a_pipe_is_imported_like_a_file(run: Any, tmp_path: Path) -> None:
     pipe = tmp_path / "people"
     os.mkfifo(pipe)

@@ -228,6 +228,20 @@ def test_no_address_no_rows(session: Session, now: datetime, random: Any, text: 
     assert how_many(session, Subscriber) == 0
 
 
+@pytest.mark.parametrize("method", ["page", "one-click", "mail"])
+def test_i_did_not_ask_ends_what_only_an_administrator_said(
+    session: Session, now: datetime, random: Any, method: str
+) -> None:
+    """Somebody filled in the form, staff then imported a list with them on it: now they say that they did not ask."""
+    (send,) = sign_up(session, ANN, now=now, random=random).sends
+    admit(session, SignUp(ANN, ("weekly",), text="a fair"), key=KEY, now=now, random_bytes=random)
+    declined = decline(session, claim(session, Purpose.DECLINE, ANN, send.confirmation_id), now=now, method=method)
+    assert declined.outcome is Outcome.DONE
+    assert statuses(session, ANN) == {"weekly": "declined"}
+    assert proofs(session)[-1] == ("weekly", "declined", method)
+    assert sign_up(session, ANN, now=now + 9 * DAY, random=random).sends == ()
+
+
 def test_an_administrator_says_where_consent_came_from(session: Session, now: datetime, random: Any) -> None:
     means = {"key": KEY, "now": now, "random_bytes": random}
     with pytest.raises(NoConsent):

@@ -109,8 +109,8 @@ def test_lifting_a_suppression_subscribes_nobody(session: Session, now: datetime
     ann = reader(session, now, random)
     suppress(session, ANN, key=KEY, reason="", now=now)
     assert why_not(session, ann, "weekly", now) == "suppressed"
-    assert lift_all(session, [subject(ANN, key=KEY)])
-    assert not lift_all(session, [subject(ANN, key=KEY)])
+    assert lift_all(session, [subject(ANN, key=KEY)], now=now)
+    assert not lift_all(session, [subject(ANN, key=KEY)], now=now)
     assert why_not(session, ann, "weekly", now) == "unsubscribed"
 
 

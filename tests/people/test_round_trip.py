@@ -15,15 +15,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importing import exported, taker
-from newsroom import KEY, handle, make_lists, sign_up
+from newsroom import KEY, counting, handle, make_lists, sign_up
 from sqlalchemy import Engine, select, update
 
 from digest import db
 from subscribers import tagging
+from subscribers.choices import chosen
 from subscribers.columns import table
 from subscribers.formulas import guard, unguard
 from subscribers.leaving import suppress, unsubscribe
 from subscribers.models import Consent, Subscriber, Subscription, Suppression, Tag
+from subscribers.preferences import By, Wishes, change
+from subscribers.rows import Proof, record
 from subscribers.transfer import Order
 
 NOWHERE = ("id", "handle", "subscriber_id")  # numbers and names in links are each database's own
@@ -141,6 +144,64 @@ def test_a_forged_record_is_a_bad_row(engine: Engine, now: datetime) -> None:
     text = header + "".join(f"a{n}@example.org,,,confirmed,{cell}\n" for n, cell in enumerate(cells))
     report = taker(engine, now)(text + "b@example.org,,,happy,[]\n")
     assert (report["new"], report["bad_rows"]) == (0, 5)
+
+
+def test_what_no_database_holds_is_a_bad_row(engine: Engine, now: datetime) -> None:
+    """A file that says it is our own export may say anything: each row is judged, and the next one is read."""
+    with db.writing(engine) as session:
+        make_lists(session, now)
+    row: dict[str, Any] = {"choices": {}, "suppressions": [], "status": "confirmed"}
+    line = {"action": "asked", "at": "2026-01-01", "list_id": "weekly"}
+    evil: list[dict[str, Any]] = [
+        {"consent": [line | {"list_id": "x" * 65}]},
+        {"consent": [line | {"list_id": "week\0ly"}]},
+        {"consent": [line | {"text": "a\0b"}]},
+        {"consent": [line | {"text": "\ud800"}]},
+        {"consent": [line | {"at": "0001-01-01T00:00:00+14:00"}]},
+        {"joined": "9999-12-31T23:59:59-14:00"},
+        {"suppressions": [{"scope": "\0"}]},
+        {"suppressions": [{"reason": "\udfff"}]},
+        {"choices": {"sections": ["\ud800"]}},
+        {"list": "week\0ly"},
+        {"list": "\ud800"},
+    ]
+    lines = [
+        {"email": f"a{n}@example.org", "list": "weekly", "consent": [line]} | row | more for n, more in enumerate(evil)
+    ]
+    lines.append({"email": "good@example.org", "list": "weekly", "consent": [line | {"text": "a 😀"}]} | row)
+    text = "\n".join(map(json.dumps, lines))
+    report = taker(engine, now)(text, Order("", confirmed=True, consent="a backup"))
+    assert (report["rows"], report["bad_rows"], report["mailable"]) == (len(lines), len(evil), ["good@example.org"])
+
+
+def test_what_readers_did_on_their_own_page_comes_back(engine: Engine, now: datetime, tmp_path: Path) -> None:
+    lived(engine, now)
+    by = By("192.0.2.9", "https://review.example/preferences", "Yes", "en", fresh=True)
+    wishes = Wishes(name="Ann L", choices={"weekly": chosen(sections=["asia"])}, pauses={"weekly": now})
+    with db.writing(engine) as session:
+        ann = handle(session, "ann@example.org")
+        held = {"key": KEY, "now": now - timedelta(days=9), "random_bytes": counting()}
+        assert change(session, ann, wishes, by, **held).what == ("chosen", "paused", "name")
+        change(session, ann, Wishes(pauses={"weekly": None}), by, **held)
+        person = session.execute(select(table(Subscriber).c.id).where(table(Subscriber).c.handle == ann)).scalar_one()
+        record(session, Proof(person, None, "moved", "page", now, "Ann@example.org"))
+    text = exported(engine)
+    with empty(tmp_path, now) as other:
+        assert taker(other, now)(text, Order("", confirmed=True, consent="moved"))["bad"] == []
+        assert everything(other) == everything(engine)
+
+
+def test_choices_of_a_file_are_kept_as_a_page_would_keep_them(engine: Engine, now: datetime) -> None:
+    with db.writing(engine) as session:
+        make_lists(session, now)
+    cells = json.dumps({"sections": ["b", 7, "a"] + ["x" * 500] * 3, "authors": "all", "mine": {"deep": [[]]}})
+    text = "email,choices,suppressions,status,consent\n" + 'a@example.org,"{}",,confirmed,"{}"\n'.format(
+        cells.replace('"', '""'), '[{""action"":""asked"",""at"":""2026-01-01"",""list_id"":""weekly""}]'
+    )
+    assert taker(engine, now)(text)["new"] == 1
+    with db.reading(engine) as session:
+        kept = session.execute(select(table(Subscription).c.choices)).scalar_one()
+    assert kept == {"sections": ["a", "b", "x" * 200]}
 
 
 def test_an_export_can_be_told_not_to_guard(engine: Engine, now: datetime) -> None:

@@ -67,7 +67,7 @@ def test_who_is_kept_away(
         assert suppress_all(session, [key], reason="r", now=now, scope=scope) == 1
         assert suppress_all(session, [key], reason="r", now=now, scope=scope) == 0
         assert (mailable(session, "weekly"), mailable(session, "daily")) == (weekly, daily)
-        assert lift_all(session, [key], scope=scope) == 1
+        assert lift_all(session, [key], scope=scope, now=now) == 1
         assert (mailable(session, "weekly"), mailable(session, "daily")) == (
             weekly,
             daily,
@@ -116,6 +116,16 @@ def test_what_is_kept_of_it(office: Engine, now: datetime) -> None:
         assert sorted(found) == sorted(
             [("@example", "", "asked"), (hash_address(KEY, "stranger@else.org")[:8], "", "asked")]
         )
+
+
+def test_a_suppression_is_not_lifted_in_silence(office: Engine, now: datetime) -> None:
+    """Who mails somebody that was kept away can say since when, and by whom (L-04)."""
+    with db.writing(office) as session:
+        key = subject("ann@example.org", key=KEY)
+        suppress_all(session, [key], reason="asked", now=now, scope="weekly")
+        assert lift_all(session, [key], now=now) == 0
+        assert lift_all(session, [key], scope="weekly", now=now) == 1
+        assert proofs(session)[-2:] == [("weekly", "suppressed", "command"), ("weekly", "unsuppressed", "command")]
 
 
 def test_files_of_who_is_to_be_kept_away() -> None:

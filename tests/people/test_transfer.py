@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from newsroom import KEY, counting, handle, how_many, make_lists, sign_up, statuses
+from newsroom import KEY, claim, counting, handle, how_many, make_lists, proofs, sign_up, statuses
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -23,10 +23,12 @@ from subscribers.addresses import normalise
 from subscribers.audience import size
 from subscribers.errors import BadFile, NoConsent, UnknownList
 from subscribers.exporting import Wanted, export_people
-from subscribers.joining import Send
+from subscribers.intake import Intake
+from subscribers.joining import Send, decline
 from subscribers.lanes import Lanes
 from subscribers.leaving import suppress, unsubscribe
 from subscribers.models import Confirmation, Consent, Subscriber, Subscription
+from subscribers.tokens import Purpose
 from subscribers.transfer import Order, import_people
 
 AGREED = Order("weekly", confirmed=True, consent="our old list")
@@ -310,6 +312,57 @@ def test_lanes_take_everybody_once_and_say_the_same(
         assert size(session, "weekly", now) == 700
     again = take("email,name\n" + "\n".join(people), lanes=3)
     assert (again["new"], again["unchanged"]) == (0, 1_000)
+
+
+@pytest.mark.parametrize("left_by", ["declined", "left", "suppressed"])
+def test_who_says_no_in_mid_import_is_not_brought_back(
+    take: Import, engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch, left_by: str
+) -> None:
+    """PostgreSQL has many writers: an import reads who is pending, they say no, and only then it writes."""
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer")
+    with db.writing(engine) as session:
+        (send,) = sign_up(session, "ann@example.org", now=now, random=lambda size: b"!" * size).sends
+    known = Intake._known
+
+    def and_then_no(self: Intake, session: Session, people: Any) -> Any:
+        found = known(self, session, people)
+        with db.writing(engine) as other:
+            if left_by == "declined":
+                decline(other, claim(other, Purpose.DECLINE, "ann@example.org", send.confirmation_id), now=now)
+            elif left_by == "left":
+                unsubscribe(other, handle(other, "ann@example.org"), "weekly", method="page", now=now)
+            else:
+                suppress(other, "ann@example.org", key=KEY, reason="", now=now, scope="weekly")
+        return found
+
+    monkeypatch.setattr(Intake, "_known", and_then_no)
+    report = take("email\nann@example.org\nbob@example.org\n")
+    assert report["mailable"] == ["bob@example.org"]
+    with db.reading(engine) as session:
+        assert statuses(session, "ann@example.org")["weekly"] in ("declined", "unsubscribed")
+        assert proofs(session)[-1][1:] == ("imported", "import")
+        assert [action for _, action, _ in proofs(session)].count("imported") == 1
+
+
+def test_who_signs_up_in_mid_import_keeps_their_place(
+    take: Import, engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer")
+    take("email\nann@example.org\n", Order("daily", confirmed=True, consent="x"))
+    known = Intake._known
+
+    def and_then_signs_up(self: Intake, session: Session, people: Any) -> Any:
+        found = known(self, session, people)
+        with db.writing(engine) as other:
+            sign_up(other, "ann@example.org", now=now, random=counting())
+        return found
+
+    monkeypatch.setattr(Intake, "_known", and_then_signs_up)
+    take("email\nann@example.org\n")
+    with db.reading(engine) as session:
+        assert statuses(session, "ann@example.org") == {"daily": "confirmed", "weekly": "pending"}
 
 
 def test_what_fails_in_a_lane_ends_the_import(monkeypatch: pytest.MonkeyPatch) -> None:

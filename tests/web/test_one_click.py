@@ -63,6 +63,7 @@ BODIES = [
     ("multipart, quoted boundary", 'multipart/form-data; boundary="b0und"', multipart()),
     ("multipart, charset", "multipart/form-data; charset=utf-8; boundary=b0und", multipart()),
     ("multipart, odd charset", "multipart/form-data; charset=rot13; boundary=b0und", multipart()),
+    ("multipart, charset that decodes nothing", "multipart/form-data; charset=undefined; boundary=b0und", multipart()),
     ("multipart in capitals", "Multipart/Form-Data; Boundary=b0und", multipart()),
     ("multipart, typed part", "multipart/form-data; boundary=b0und", multipart(head="Content-Type: text/plain\r\n")),
     (

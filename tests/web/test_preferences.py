@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from newsroom import sign_up
 from sqlalchemy import Engine, select
 from webhost import (
     SUPPRESSION_KEY,
@@ -264,17 +265,30 @@ def test_an_address_is_changed_by_who_holds_both(host: Host, web: httpx.Client, 
 
 def test_an_address_that_is_anothers_stays_theirs(host: Host, web: httpx.Client, ann: people.Subscriber) -> None:
     path = fresh(host, web)
-    answers = [web.post(path, data={"action": "address", "email": one}).text for one in (BOB, "new@example.com")]
+    answers = [web.post(path, data={"action": "address", "email": one}).text for one in ("new@example.com", BOB)]
     assert len({re.sub(r'value="[^"]*"', "", one) for one in answers}) == 1
     with db.reading(host.engine) as session:
         links = table(people.MailedLink).c
         first, second = session.execute(select(links.id).where(links.kind == "move").order_by(links.id)).scalars()
     assert "does not work any more" in web.post(host.path(host.links.move(ann.handle, first))).text
-    web.post(path, data={"action": "address", "email": BOB})
     before = everything(host.engine)
-    newest = host.path(host.links.move(ann.handle, second + 1))
+    newest = host.path(host.links.move(ann.handle, second))
     assert "Your address was not changed" in web.post(newest).text
     assert everything(host.engine) == before
+
+
+def test_a_new_address_gets_no_more_mail_than_a_sign_up_would_cause(
+    host: Host, web: httpx.Client, ann: people.Subscriber
+) -> None:
+    """Who owns an address that others type is asked once a day, by whichever door it comes (S-B15)."""
+    with db.writing(host.engine) as session:
+        sign_up(session, "asked@example.org", now=host.clock.now, random=lambda size: b"v" * size)
+    path = fresh(host, web)
+    for new in ("asked@example.org", "quiet@example.org", "quiet@example.org"):
+        assert "If we may write to the new address" in web.post(path, data={"action": "address", "email": new}).text
+    with db.reading(host.engine) as session:
+        links = table(people.MailedLink).c
+        assert session.execute(select(links.email).where(links.kind == "move")).scalars().all() == ["quiet@example.org"]
 
 
 def test_erasing_takes_two_presses_and_leaves_a_hash(host: Host, web: httpx.Client, ann: people.Subscriber) -> None:
@@ -354,6 +368,20 @@ def test_the_link_is_mailed_to_the_known_and_the_page_tells_nobody_who_they_are(
     host.clock.move(hours=25)
     fresh(host, web)
     assert occasions(host) == ["link"] * 5
+
+
+def test_who_never_said_yes_is_mailed_no_link(host: Host, web: httpx.Client, now: datetime) -> None:
+    """A stranger signs up a victim, who gets one mail; the page for links is no way to send them three more a day."""
+    with db.writing(host.engine) as session:
+        sign_up(session, "victim@example.org", now=now, random=lambda size: b"v" * size)
+        ann = add_reader(session, now, ANN)
+    for email in ("victim@example.org", ANN):
+        shown = re.search(r'name="shown" value="([^"]+)"', web.get("/link").text)
+        assert shown
+        host.clock.move(seconds=5)
+        assert "Now look at your mail" in web.post("/link", data={"email": email, "shown": shown[1]}).text
+    with db.reading(host.engine) as session:
+        assert session.execute(select(table(people.MailedLink).c.subscriber_id)).scalars().all() == [ann.id]
 
 
 def test_who_said_i_did_not_ask_gets_the_link_only_from_a_newsletters_page(
