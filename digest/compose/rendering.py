@@ -162,7 +162,7 @@ def _inert_field(name: str, value: object) -> object:
         if name in _ADDRESSES:
             return value if _on_the_web(value) else ""
         if name == "postal_address":
-            return ", ".join(line.strip(" ,") for line in value.splitlines() if line.strip(" ,"))
+            return folded(", ".join(line.strip(" ,") for line in value.splitlines() if line.strip(" ,")))
         return clean(value) if name in _MARKDOWN else folded(value)
     return _inert(value)
 

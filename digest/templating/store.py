@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from mjml import mjml2html
 
 import digest
 from digest.errors import NotFound, TemplateError
@@ -80,6 +79,8 @@ class Templates:
 
         Everything non-ASCII travels through MJML as numeric references, so text and attributes arrive as they were.
         """
+        from mjml import mjml2html  # what sends frozen mail compiles none
+
         source = self._render("email", name, ".mjml.j2", context)
         parts = _STYLE.split(clean(source))
         safe = "".join(part if part.startswith("<mj-style") else numeric(part) for part in parts)
