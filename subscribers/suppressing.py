@@ -38,19 +38,26 @@ def subject(text: str, *, key: bytes) -> str:
     return hash_address(key, normalise(text).normalised)
 
 
-def subjects(lines: Sequence[str], *, key: bytes) -> tuple[list[str], list[tuple[int, str]]]:
-    """Those of a file, one a line (of CSV, the first cell; a first line without any is a header); and the bad lines."""
-    found, bad = [], []
+def subjects(lines: Sequence[str], *, key: bytes) -> tuple[dict[str | None, list[str]], list[tuple[int, str]]]:
+    """Those of a file by their scope, None where it says none; and the bad lines.
+
+    One a line: of CSV the first cell, with the scope in the column of that name. A first line without any is a header.
+    """
+    found: dict[str | None, dict[str, None]] = {}
+    bad, columns = [], list[str]()
     for number, line in enumerate(lines, 1):
-        cell = re.split(r"[,;\t]", line.strip().lstrip("\ufeff"), maxsplit=1)[0].strip(" \"'")
-        if not cell:
+        cells = [cell.strip(" \"'") for cell in re.split(r"[,;\t]", line.strip().lstrip("\ufeff"))]
+        if not cells[0]:
             continue
         try:
-            found.append(subject(cell, key=key))
+            scope = cells[columns.index("scope")] if "scope" in columns[: len(cells)] else None
+            found.setdefault(scope, {})[subject(cells[0], key=key)] = None
         except BadAddress as error:
-            if number > 1 or "@" in cell:
+            if number > 1 or "@" in cells[0]:
                 bad.append((number, str(error)))
-    return list(dict.fromkeys(found)), bad
+            else:
+                columns = [cell.casefold() for cell in cells]
+    return {scope: list(some) for scope, some in found.items()}, bad
 
 
 def suppress_all(

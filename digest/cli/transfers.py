@@ -143,19 +143,24 @@ VERBS: Mapping[str, Callable[..., None]] = {"import": import_, "export": export}
 def _suppress(here: frame.Frame, path: str, list_id: str, *, dry_run: bool) -> None:
     from digest import db
     from subscribers import suppressing
-    from subscribers.audience import EVERYWHERE
+    from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
 
+    new = 0
     with here.app() as opened, people.said(), people.file_of(path) as file, db.writing(opened.engine) as session:
-        if list_id:
-            people.known_list(session, list_id)
         lines = file.read().decode("utf-8", "replace").splitlines()
         found, bad = suppressing.subjects(lines, key=opened.instance.suppression_key)
-        means: dict[str, Any] = {"reason": "imported", "now": opened.clock(), "scope": list_id or EVERYWHERE}
-        new = 0 if dry_run else suppressing.suppress_all(session, found, **means)
+        for said, some in found.items():
+            scope = list_id or said or EVERYWHERE
+            if scope not in (EVERYWHERE, CONFIRM_MAILS):
+                people.known_list(session, scope)
+            if not dry_run:
+                means: dict[str, Any] = {"reason": "imported", "now": opened.clock(), "scope": scope}
+                new += suppressing.suppress_all(session, some, **means)
+    count = sum(map(len, found.values()))
     told = [{"line": line, "reason": reason} for line, reason in bad]
-    human = [f"{len(found)} to keep away, {new} of them new.", *(f"line {line}: {reason}" for line, reason in bad[:20])]
-    here.out({"found": len(found), "new": new, "bad": told}, human)
-    if not found:
+    human = [f"{count} to keep away, {new} of them new.", *(f"line {line}: {reason}" for line, reason in bad[:20])]
+    here.out({"found": count, "new": new, "bad": told}, human)
+    if not count:
         raise NothingToDo("there was nobody in it")
 
 

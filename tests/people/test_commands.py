@@ -142,6 +142,19 @@ def test_domains_hashes_and_files_are_suppressed(run: Any, tmp_path: Path) -> No
     assert run(*ADD)[0] == 4
 
 
+def test_suppressions_come_back_where_they_were(run: Any, tmp_path: Path) -> None:
+    kept, scopes = tmp_path / "kept.csv", {"": 0, "weekly": 0}
+    assert run("suppress", "bob@example.org", "--list", "weekly")[0] == 0
+    assert run("suppress", "cat@example.org")[0] == 0
+    assert run("suppressions", "--to", str(kept))[1]["suppressions"] == 2
+    assert run("unsuppress", "bob@example.org", "--list", "weekly")[0] == 0
+    assert run("unsuppress", "cat@example.org")[0] == 0
+    assert run("import", str(kept), "--suppress")[1]["new"] == 2
+    for one in run("suppressions")[1]["suppressions"]:
+        scopes[one["scope"]] += 1
+    assert scopes == {"": 1, "weekly": 1}
+
+
 def test_a_segment_is_checked(tmp_path: Path, run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run(*ADD)
     config = ["--config", str(tmp_path / "config.toml"), "--json", "segments", "check"]

@@ -131,8 +131,17 @@ def test_a_suppression_is_not_lifted_in_silence(office: Engine, now: datetime) -
 def test_files_of_who_is_to_be_kept_away() -> None:
     text = "\ufeffEmail;why\nann@example.org;asked\n@Bücher.example\n\nnobody@@\n" + ANN + "\n"
     assert subjects(text.splitlines(), key=KEY) == (
-        [ANN, "@xn--bcher-kva.example"],
+        {None: [ANN, "@xn--bcher-kva.example"]},
         [(5, "expected name@domain, with one @")],
+    )
+
+
+def test_a_file_may_say_where_each_is_kept_away() -> None:
+    head = "subject,address,scope,reason,at\n"
+    text = head + "@a.example,,,trap,2026\n@b.example,,weekly,,\n'@c.example,,@confirm\n@d.example\n"
+    assert subjects(text.splitlines(), key=KEY) == (
+        {"": ["@a.example"], "weekly": ["@b.example"], "@confirm": ["@c.example"], None: ["@d.example"]},
+        [],
     )
 
 
