@@ -13,6 +13,7 @@ from digest import db
 from digest.compose.variants import packed
 from digest.deliver.message import Stationery
 from digest.models import Delivery, Edition, Instance, Issue, IssueState, table
+from subscribers.addresses import hash_address
 from subscribers.models import MailingList, Status, Subscriber, Subscription
 
 DOMAINS = ("example.org", "example.com", "mail.example.net", "review.example")
@@ -39,7 +40,7 @@ def open_office(
     """A confirmed audience (so many, or these addresses), and the frozen issue `issue_id` with one variant."""
     addresses = map(address, range(1, people + 1)) if isinstance(people, int) else iter(people)
     with db.writing(engine) as session:
-        session.add(Instance(name="test", message_key=KEY, suppression_key=b"s" * 32, created_at=at))
+        session.add(Instance(name="test", message_key=KEY, suppression_key=KEY, created_at=at))
         session.add(MailingList(id="weekly", title="The Weekly", created_at=at))
         session.flush()
         session.add(Edition(id="weekly", list_id="weekly", title="Weekly"))
@@ -55,7 +56,7 @@ def invite(engine: Engine, numbered: list[tuple[int, str]], at: datetime = AT) -
         {
             "id": n,
             "email": email,
-            "email_hash": f"hash{n}",
+            "email_hash": hash_address(KEY, email),
             "domain": email.rpartition("@")[2],
             "handle": handle(n),
             "name": f"Reader {n}",

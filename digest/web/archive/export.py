@@ -131,7 +131,12 @@ def _places(site: Site, url: str | None, up: str, pictures: set[str]) -> Places:
         absolute=absolute,
         feeds=lambda edition, file: f"{up}{edition}/{file}",
         ours=_relative(site, up, pictures),
-        said={"home": site.links.subscribe(), "archive": f"{up}index.html", "languages": ()},
+        said={
+            "home": site.links.subscribe(),
+            "archive": f"{up}index.html",
+            "link": f"{site.links.base}/link",
+            "languages": (),
+        },
     )
 
 
