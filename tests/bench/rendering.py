@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import mjml
 from machine import HERE, fetched, peak_kb, table, tool, versions
 from offices import databases
 from post import config
@@ -38,7 +39,7 @@ from digest.compose.selecting import chosen_by, offered
 from digest.deliver.run import enqueue_issue
 from digest.models import Variant
 from digest.models import table as rows_of
-from digest.templating import Templates, store, template_root
+from digest.templating import Templates, template_root
 from subscribers.choices import chosen
 
 MJML = "5.4.1"
@@ -86,15 +87,15 @@ def line(name: str, took: Sequence[float]) -> list[str]:
 def one_issue(runs: int, offline: bool) -> str:
     """The table of one issue."""
     content, sources = issue(), []
-    plain = store.mjml2html
+    plain = mjml.mjml2html
 
     def kept(source: str, **options: Any) -> str:
         sources.append(source)
         return str(plain(source, **options))
 
-    store.mjml2html = kept
+    mjml.mjml2html = kept
     rendered = render(content, TEMPLATES, "roundup", "k3v9")
-    store.mjml2html = plain
+    mjml.mjml2html = plain
     assert not rendered.problems, rendered.problems
     whole = timed(lambda: render(content, TEMPLATES, "roundup", "k3v9"), runs)
     alone = timed(lambda: plain(sources[-1], fonts={}), runs)

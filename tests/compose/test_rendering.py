@@ -10,13 +10,14 @@ from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
+import mjml
 import pytest
 import samples
 
 from digest.blanks import Blank, blank, fill
 from digest.compose.content import ArticleContent, Byline, IssueContent, SectionContent, articles
 from digest.compose.rendering import Rendered, render, render_letter
-from digest.templating import Templates, rows, store, template_root
+from digest.templating import Templates, rows, template_root
 from digest.templating.inspection import Document
 from digest.templating.rows import MAX_HTML, Mail
 from digest.templating.text import columns
@@ -364,8 +365,8 @@ def test_few_compiles_tell_how_many_have_to_go(monkeypatch: pytest.MonkeyPatch, 
         )
         for section in content.sections
     )
-    real = store.mjml2html
-    monkeypatch.setattr(store, "mjml2html", lambda *args, **more: compiled.append(1) or real(*args, **more))
+    real = mjml.mjml2html
+    monkeypatch.setattr(mjml, "mjml2html", lambda *args, **more: compiled.append(1) or real(*args, **more))
     mail = rendered(replace(content, sections=long))
     assert len(compiled) <= 5
     assert MAX_HTML - 6_000 < len(mail.html.encode()) <= MAX_HTML
@@ -404,8 +405,8 @@ def test_a_mail_that_can_not_be_made_small_is_a_problem() -> None:
 
 def test_one_compile_for_an_issue(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
-    real = store.mjml2html
-    monkeypatch.setattr(store, "mjml2html", lambda *args, **more: compiled.append(1) or real(*args, **more))
+    real = mjml.mjml2html
+    monkeypatch.setattr(mjml, "mjml2html", lambda *args, **more: compiled.append(1) or real(*args, **more))
     rendered()
     assert len(compiled) == 1
 
