@@ -1,6 +1,7 @@
 """What rendering costs: an issue beside official MJML, fifty variants, and very many readers in many variants.
 
-python tests/bench/rendering.py [--people 100000] [--databases sqlite,postgresql] [--runs 200] [--offline]
+python tests/bench/rendering.py [--people 100000] [--databases sqlite,postgresql] [--variants 1,50,2000]
+                                [--runs 200] [--offline]
 
 The figures to show are those of `--people 1000000`.
 """
@@ -169,15 +170,15 @@ def fill(url: str) -> None:
     print(json.dumps(told))
 
 
-def many(kinds: list[str], people: int) -> str:
+def many(kinds: list[str], people: int, variants: list[int]) -> str:
     """The table of readers in variants."""
     rows = []
-    for outcomes, readers in ((1, people), (50, people), (2_000, people)):
+    for outcomes in variants:
         with databases(kinds) as urls:
             for kind, url in urls.items():
                 engine = db.open_engine(url)
                 db.upgrade(engine)
-                open_variety(engine, wishers(readers, outcomes), issue())
+                open_variety(engine, wishers(people, outcomes), issue())
                 engine.dispose()
                 gc.collect()
                 os.sync()
@@ -194,6 +195,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--people", type=int, default=100_000)
     options.add_argument("--databases", type=lambda text: text.split(","), default=["sqlite", "postgresql"])
+    options.add_argument("--variants", type=lambda text: [*map(int, text.split(","))], default=[1, 50, 2_000])
     options.add_argument("--runs", type=int, default=200, help="renderings of one issue")
     options.add_argument("--offline", action="store_true", help="don't fetch mjml")
     options.add_argument("--fill", help=argparse.SUPPRESS)
@@ -204,7 +206,7 @@ def main() -> None:
     print(versions("mjml-python", "sqlalchemy", "psycopg"), "\n")
     print(one_issue(arguments.runs, arguments.offline), "\n")
     if arguments.people:
-        print(many(arguments.databases, arguments.people))
+        print(many(arguments.databases, arguments.people, arguments.variants))
 
 
 if __name__ == "__main__":
