@@ -22,6 +22,10 @@ from digest.errors import ConfigError, DatabaseUnavailable
 BUSY_MS = 10_000
 _PEN_BUSY_MS = 1_000  # who holds a pen waits in a loop of their own, which can be told to stop
 _LOOK_S = 0.0005
+_LIMITED = "digest_limited"
+_STOPPED_S = (
+    60  # a server lets go of what a program holds that has stopped within a transaction, as a paused machine does
+)
 _LOG_PAGES = 1_000  # SQLite's own measure of when its log is brought into the file
 _LOG_CHANGES = 5_000  # rows changed by a pen, about as many pages
 
@@ -127,6 +131,7 @@ class Pen:
 
     It connects when it is first used, and again after the database was away. On SQLite it brings the log into the file
     between its transactions: within a commit that would make those wait who ask for the commit, and for the lock.
+    PostgreSQL ends a transaction of it in which nothing is said for a minute: nobody waits longer for who was stopped.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -143,6 +148,7 @@ class Pen:
                 self._connection = self._engine.connect()
                 self._session = Session(self._connection, expire_on_commit=False)
             self._tidy()
+            self._limit()
             try:
                 yield self._session
                 self._session.commit()
@@ -160,9 +166,22 @@ class Pen:
             file.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             file.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         self._session.close()
+        if self._limited():
+            self._connection.invalidate()  # others may be silent for as long as they like
         self._connection.close()
         self._session = self._connection = None
         self._changes = 0
+
+    def _limit(self) -> None:
+        if self._connection and self._connection.dialect.name == "postgresql" and not self._limited():
+            self._connection.exec_driver_sql(f"SET idle_in_transaction_session_timeout = '{_STOPPED_S}s'")
+            self._connection.commit()
+            self._connection.info[_LIMITED] = True
+
+    def _limited(self) -> bool:
+        # Kept with the driver's connection: another one, after the database was away, has no limit yet.
+        connection = self._connection
+        return connection is not None and not connection.invalidated and _LIMITED in connection.info
 
     def _tidy(self) -> None:
         file = self._file()
@@ -202,6 +221,8 @@ def _translated() -> Iterator[None]:
         # Hot paths speak to the driver itself, whose errors come as they are.
         driver = error.orig if isinstance(error, DatabaseError) else error
         plain = getattr(driver, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        if getattr(driver, "sqlstate", None) == "25P03":  # said nothing for too long, as when the machine was paused
+            raise DatabaseUnavailable(f"the database can't be used now: {_first_line(driver)}") from error
         outside = (OperationalError, DatabaseError, sqlite3.OperationalError, sqlite3.DatabaseError)
         if plain or type(error) not in outside:
             raise

@@ -102,6 +102,26 @@ def test_a_pen_writes_on_after_the_database_was_away(engine: Engine) -> None:
     pen.close()
 
 
+def test_nobody_waits_for_long_for_a_pen_that_was_stopped(
+    engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("a file is locked by who lives, and freed by who ends")
+    monkeypatch.setattr(db, "_STOPPED_S", 1)
+    with db.writing(engine) as session:
+        session.add(Source(id="a", url="https://example.org/feed", created_at=now))
+    change = text("UPDATE source SET url = :url")
+    pen = db.Pen(engine)
+    with pytest.raises(DatabaseUnavailable, match="idle-in-transaction"), pen.writing() as session:
+        session.execute(change, {"url": "https://example.org/never"})
+        with db.writing(engine) as other:  # waits until the server has had enough of the pen
+            other.execute(change, {"url": "https://example.org/new"})
+        session.execute(change, {"url": "https://example.org/late"})
+    with pen.writing() as session:
+        assert session.exec(select(Source)).one().url == "https://example.org/new"
+    pen.close()
+
+
 def test_the_log_of_a_pen_stays_short(tmp_path: Path) -> None:
     engine = db.open_engine(f"sqlite:///{tmp_path}/one.db")
     pen = db.Pen(engine)

@@ -108,8 +108,11 @@ def is_stopped(sender: Sender) -> bool:
     return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir())
 
 
+QUIET_S = 0.3  # what was said to a server before the stop is read by then, though the machine be busy
+
+
 def between_commits(engine: Engine) -> bool:
-    """Whether nobody has a transaction open: a sender stopped inside one would stop everybody else."""
+    """Whether nobody has a transaction open: a sender stopped inside one would stop everybody else for a minute."""
     if engine.dialect.name == "sqlite":
         with closing(sqlite3.connect(engine.url.database or "", timeout=0, isolation_level=None)) as connection:
             try:
@@ -118,6 +121,7 @@ def between_commits(engine: Engine) -> bool:
                 return False
         return True
     others = "datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+    time.sleep(QUIET_S)
     with engine.connect() as connection:
         return connection.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {others}")) == 0
 
