@@ -1,24 +1,37 @@
-"""How many sign-ups a network may make, and how many confirm mails a crowd may cause: kept in the database (S-B15).
+"""How many mails strangers may cause, to one address and in all, and how often a network may ask: kept in the database
+(S-B15).
 
-A form that anybody can post is a way to mail-bomb others. What one address gets is `joining.CAPS`; here is what all of
-them together get. Whoever comes late is not turned away for the crowd: their mail waits its turn.
+A form that anybody can post is a way to mail-bomb others. So all mails that need no more than an address to ask for
+them, whatever the form, count together: confirm mails, questions whether mail shall go there, links to a page.
+Whoever comes late is not turned away for the crowd: their mail waits its turn.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, true
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, true, union_all
 from sqlmodel import Session
 
 from subscribers.columns import table
-from subscribers.models import ConfirmMail, SignUpAttempt
+from subscribers.models import Confirmation, ConfirmMail, MailedLink, SignUpAttempt, Subscriber
+
+Caps = Sequence[tuple[timedelta, int]]
 
 HOUR = timedelta(hours=1)
+_DAY = timedelta(hours=24)
+_MONTH = timedelta(days=30)
+# What an address gets whose owner may never have heard of us: confirm mails over all lists, and questions whether
+# somebody's mail shall go there.
+QUESTIONS: Caps = ((_DAY, 1), (_MONTH, 3))
+# These, and links that a reader, or a stranger in their name, asks for. A link is used up by one thing: one a day would
+# let nobody take their data along and then have it erased.
+MAILS: Caps = ((_DAY, 3), (_MONTH, 10))
 PER_NETWORK = 10  # sign-ups an hour from an IPv4 /24 or IPv6 /48, whatever comes of them
-PER_DOMAIN = 60  # confirm mails an hour to one recipient domain
-IN_ALL = 300  # confirm mails an hour
+PER_DOMAIN = 60  # such mails an hour to one recipient domain
+IN_ALL = 300  # such mails an hour
 LONGEST_WAIT = timedelta(hours=24)  # a mail that would wait longer is not sent
 
 _NEAR = [
@@ -28,6 +41,9 @@ _NEAR = [
 _LOCK = 7263550
 _attempt = table(SignUpAttempt)
 _mail = table(ConfirmMail)
+_person = table(Subscriber)
+_request = table(Confirmation)
+_link = table(MailedLink)
 
 
 def network(ip: str) -> str:
@@ -62,8 +78,53 @@ def may_ask(session: Session, ip: str, now: datetime) -> bool:
     return True
 
 
+def may_mail(session: Session, normalised: str, now: datetime, *, question: bool) -> bool:
+    """Whether one more mail that a stranger can cause to this address fits MAILS, and a `question` QUESTIONS.
+
+    Nobody else is told so of this address before the commit.
+    """
+    alone(session, [normalised])
+    owner = select(_person.c.id).where(_person.c.email == normalised).scalar_subquery()
+    # The lists of one confirm mail count once.
+    asked = select(_request.c.created_at.label("at"), literal(1).label("question")).distinct()
+    moves = select(_link.c.created_at, literal(1)).where(_link.c.email == normalised)
+    links = select(_link.c.created_at, literal(0)).where(_link.c.subscriber_id == owner, _link.c.kind == "link")
+    every = union_all(asked.where(_request.c.subscriber_id == owner), moves, links).subquery()
+    rows = session.execute(select(every).where(every.c.at > now - _MONTH)).all()
+    asks = [row.at for row in rows if row.question]
+    return fit([row.at for row in rows], MAILS, now) and not (question and not fit(asks, QUESTIONS, now))
+
+
+def had_enough(session: Session, subscriber_ids: Collection[int], now: datetime) -> set[int]:
+    """Those of these people who may be asked nothing more within QUESTIONS."""
+    full: set[int] = set()
+    for span, most in QUESTIONS if subscriber_ids else ():
+        asked = select(_request.c.subscriber_id.label("person"), _request.c.created_at).distinct()
+        asked = asked.where(_request.c.subscriber_id.in_(subscriber_ids), _request.c.created_at > now - span)
+        moves = select(_person.c.id, _link.c.created_at).join_from(_person, _link, _link.c.email == _person.c.email)
+        moves = moves.where(_person.c.id.in_(subscriber_ids), _link.c.created_at > now - span)
+        every = union_all(asked, moves).subquery()
+        many = select(every.c.person).group_by(every.c.person).having(func.count() >= most)
+        full.update(session.execute(many).scalars())
+    return full
+
+
+def fit(sent: Collection[datetime], caps: Caps, now: datetime) -> bool:
+    """Whether one more fits, now, besides those sent at these instants."""
+    return all(sum(at > now - span for at in sent) < most for span, most in caps)
+
+
+def alone(session: Session, addresses: Collection[str]) -> None:
+    """Hold off, to the end of the transaction, whoever else wants to mail to these addresses, or erases them.
+
+    Who locks the person, too, does so before: whoever waits for both waits in one order.
+    """
+    for address in addresses:
+        _lock(session, address)
+
+
 def turn(session: Session, domain: str, now: datetime) -> datetime | None:
-    """When a confirm mail to this recipient domain may leave, taken: now, or when the crowd before it has gone.
+    """When such a mail to this recipient domain may leave, taken: now, or when the crowd before it has gone.
 
     In no hour more than PER_DOMAIN or IN_ALL. None when that is more than LONGEST_WAIT away: nothing is taken then.
     """

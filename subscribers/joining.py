@@ -7,12 +7,12 @@ however many lists were ticked: the button confirms all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from subscribers import choices, crowding
@@ -20,6 +20,7 @@ from subscribers.addresses import Address, hash_address, normalise, tidy_name
 from subscribers.answering import Answer, Outcome, confirm, decline
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
+from subscribers.crowding import had_enough
 from subscribers.errors import NoConsent
 from subscribers.models import Confirmation, MailingList, Status, Subscriber, Subscription
 from subscribers.rows import Proof, insert_missing, move, record
@@ -34,11 +35,11 @@ __all__ = [
     "admit",
     "confirm",
     "decline",
+    "had_enough",
     "join",
 ]
 
 CONFIRM_WITHIN = timedelta(days=7)
-CAPS = ((timedelta(hours=24), 1), (timedelta(days=30), 3))  # confirm mails an address gets, over all lists (S-B15)
 
 _LONGEST_EMAIL = 320  # characters of what was typed that are kept as proof
 _LONGEST_URL = 2_000
@@ -65,7 +66,7 @@ class Send:
     """A letter that the caller enqueues in the same transaction."""
 
     kind: str  # "confirm" | "welcome" | "goodbye"
-    confirmation_id: int  # of a goodbye: the number of the line in the record of consent
+    confirmation_id: int  # of a welcome and a goodbye: the number of the line in the record of consent
     subscriber_id: int
     list_id: str
     also: tuple[str, ...] = ()  # the other lists that the same button confirms
@@ -93,8 +94,8 @@ def join(
     """Ask for a place on lists: pending until the person answers the confirm mail that `sends` asks for.
 
     Lists that are unknown, switched off or (without `private`) private are passed over in silence, so are
-    suppressed addresses and lists the person is on already (S-B6, S-B9). No mail beyond CAPS, and none of a public
-    form before its turn (`crowding`). BadAddress for text that is no address.
+    suppressed addresses and lists the person is on already (S-B6, S-B9). No mail beyond what the address may get, and
+    none of a public form before its turn (`crowding`). BadAddress for text that is no address.
     """
     address = normalise(sign_up.email)
     list_ids = open_lists(session, sign_up.list_ids, private=private)
@@ -105,13 +106,15 @@ def join(
     if not wanted:
         return Joined()
     person = find_or_make(session, address, key=key, now=now, random_bytes=random_bytes)
+    if person is None:
+        return Joined()
     standing = _standing(session, person)
     wanted = [list_id for list_id in wanted if standing.get(list_id) != Status.CONFIRMED]
     if not wanted:
         return Joined()
     if Status.CONFIRMED not in standing.values():
         _describe(session, person, sign_up)
-    allowed = confirm_mail_allowed(session, person, now)
+    allowed = crowding.may_mail(session, address.normalised, now, question=True)
     at = (now if private else crowding.turn(session, address.domain, now)) if allowed else None
     for list_id in wanted:
         asked_anew = _make_pending(session, person, list_id, now, sign_up.choices.get(list_id))
@@ -141,6 +144,8 @@ def admit(
     if away & {EVERYWHERE, CONFIRM_MAILS}:
         return dict.fromkeys(list_ids, "suppressed")
     person = find_or_make(session, address, key=key, now=now, random_bytes=random_bytes)
+    if person is None:
+        return dict.fromkeys(list_ids, "suppressed")
     if Status.CONFIRMED not in _standing(session, person).values():
         _describe(session, person, sign_up)
     return {
@@ -161,38 +166,29 @@ def open_lists(session: Session, list_ids: Iterable[str], *, private: bool) -> l
 
 def find_or_make(
     session: Session, address: Address, *, key: bytes, now: datetime, random_bytes: Callable[[int], bytes]
-) -> int:
-    """The id of the person with this address, made if need be; nobody else changes them before the commit."""
-    fresh = Subscriber(
-        email=address.normalised,
-        email_hash=hash_address(key, address.normalised),
-        domain=address.domain,
-        handle=random_bytes(HANDLE_BYTES),
-        created_at=now,
-    )
-    insert_missing(session, Subscriber, fresh.model_dump(exclude={"id"}))
+) -> int | None:
+    """The id of the person with this address, made if need be; nobody else changes them before the commit.
+
+    None when they were erased, and are kept away, since the caller looked.
+    """
+    hashed = hash_address(key, address.normalised)
     found = select(col(Subscriber.id)).where(col(Subscriber.email) == address.normalised).with_for_update()
-    return int(session.execute(found).scalar_one())
-
-
-def confirm_mail_allowed(session: Session, subscriber_id: int, now: datetime) -> bool:
-    """Whether one more confirm mail to this person stays within CAPS; the lists of one mail count once."""
-    row = table(Confirmation)
-    mails = select(func.count(func.distinct(row.c.created_at))).where(row.c.subscriber_id == subscriber_id)
-    return all(session.execute(mails.where(row.c.created_at > now - span)).scalar_one() < most for span, most in CAPS)
-
-
-def had_enough(session: Session, subscriber_ids: Collection[int], now: datetime) -> set[int]:
-    """Those of these people who may get no more confirm mail within CAPS."""
-    row = table(Confirmation)
-    full: set[int] = set()
-    for span, most in CAPS if subscriber_ids else ():
-        mails = select(row.c.subscriber_id).where(
-            row.c.subscriber_id.in_(subscriber_ids), row.c.created_at > now - span
+    while True:  # who was there when we came may be erased while we wait for them
+        fresh = Subscriber(
+            email=address.normalised,
+            email_hash=hashed,
+            domain=address.domain,
+            handle=random_bytes(HANDLE_BYTES),
+            created_at=now,
         )
-        many = mails.group_by(row.c.subscriber_id).having(func.count(func.distinct(row.c.created_at)) >= most)
-        full.update(session.execute(many).scalars())
-    return full
+        made = insert_missing(session, Subscriber, fresh.model_dump(exclude={"id"}))
+        person = session.execute(found).scalar_one_or_none()
+        if person is not None:
+            break
+    if made and EVERYWHERE in suppressed_scopes(session, hashed, address.domain):
+        session.execute(delete(table(Subscriber)).where(col(Subscriber.id) == person))
+        return None
+    return int(person)
 
 
 def _request(session: Session, subscriber_id: int, list_ids: Sequence[str], now: datetime, at: datetime) -> Send:

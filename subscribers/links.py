@@ -7,15 +7,15 @@ needs a link that was mailed within the hour and is used up by it (S-B10); what 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, exists, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from subscribers import joining
+from subscribers import crowding
 from subscribers.addresses import Address, hash_address, normalise
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
@@ -27,9 +27,7 @@ from subscribers.tokens import Claim, Purpose
 
 FRESH = timedelta(hours=1)
 MOVE_WITHIN = timedelta(hours=24)
-# Letters a person gets on request, of each kind. A link is used up by one thing: one a day, as of confirm mails, would
-# let nobody take their data along and then have it erased.
-CAPS = ((timedelta(hours=24), 3), (timedelta(days=30), 10))
+MOVES = crowding.MAILS  # to how many addresses one person may ask to have their mail sent
 
 _KINDS = {Purpose.ACCOUNT: "link", Purpose.MOVE: "move"}
 _LARGEST_ID = 2**31 - 1
@@ -50,6 +48,7 @@ class Letter:
     language: str | None
     address: str | None = None  # None: the person's own
     list_id: str | None = None  # whose preferences a letter "changed" leads to
+    at: datetime | None = None  # not before this instant; None: now
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def ask_link(session: Session, typed: str, *, key: bytes, now: datetime) -> Lett
     )
     known = exists(select(1).where(_place.c.subscriber_id == _person.c.id, was_on_a_list))
     found = _locked(session, (_person.c.email == address.normalised) & known)
-    return _ask(session, found, "link", FRESH, now) if found else None
+    return _ask_link(session, found, now) if found else None
 
 
 def ask_link_by_handle(session: Session, handle: bytes, now: datetime) -> Letter | None:
@@ -85,7 +84,7 @@ def ask_link_by_handle(session: Session, handle: bytes, now: datetime) -> Letter
     found = _locked(session, _person.c.handle == handle)
     if found is None or EVERYWHERE in suppressed_scopes(session, found.email_hash, found.domain):
         return None
-    return _ask(session, found, "link", FRESH, now)
+    return _ask_link(session, found, now)
 
 
 def held(session: Session, claim: Claim, now: datetime, *, lock: bool = False) -> Holder | None:
@@ -122,16 +121,15 @@ def ask_move(session: Session, holder: Holder, typed: str, *, key: bytes, now: d
     new = normalise(typed)
     if new.normalised == holder.email:
         raise BadAddress("same", "this is the address that we write to already")
-    if _away(session, new, key) & {EVERYWHERE, CONFIRM_MAILS}:
-        return None
-    # The caps are the new address's, and those of confirm mails: whoever owns it may never have heard of us.
-    owner = session.execute(select(_person.c.id).where(_person.c.email == new.normalised)).scalar_one_or_none()
-    asked_lately = owner is not None and not joining.confirm_mail_allowed(session, owner, now)
-    if asked_lately or not _within_caps(session, now, joining.CAPS, _link.c.email == new.normalised):
-        return None
     found = _locked(session, _person.c.id == holder.subscriber_id)
+    if found is None or not _may_move(session, found.id, now):
+        return None
+    # Whoever owns the new address may never have heard of us; and may have it erased at this moment.
+    allowed = crowding.may_mail(session, new.normalised, now, question=True)
+    if not allowed or _away(session, new, key) & {EVERYWHERE, CONFIRM_MAILS}:
+        return None
     more = {"email": new.normalised, "email_typed": typed.strip()[:_LONGEST_EMAIL]}
-    return _ask(session, found, "move", MOVE_WITHIN, now, **more) if found else None
+    return _ask(session, found, "move", new.domain, now, **more)
 
 
 def move(
@@ -147,12 +145,10 @@ def move(
     new = normalise(holder.new_email)
     away = _away(session, new, key)
     taken = session.execute(select(_person.c.id).where(_person.c.email == new.normalised)).first()
-    if taken or EVERYWHERE in away or not spend(session, holder, now):
-        return None
     new_hash = hash_address(key, new.normalised)
     old_hash = hash_address(key, holder.email)
-    values = {"email": new.normalised, "email_hash": new_hash, "domain": new.domain}
-    session.execute(update(_person).where(_person.c.id == holder.subscriber_id).values(**values))
+    if taken or EVERYWHERE in away or not _readdress(session, holder, new, new_hash, now):
+        return None
     suppression = table(Suppression)
     for row in session.execute(select(suppression).where(suppression.c.hash == old_hash)).all():
         keep_away(session, new_hash, row.scope, row.reason, now)
@@ -168,24 +164,44 @@ def _away(session: Session, address: Address, key: bytes) -> set[str]:
 
 
 def _locked(session: Session, which: Any) -> Row[Any] | None:
-    rows = select(_person.c.id, _person.c.email_hash, _person.c.domain, _person.c.language).where(
+    rows = select(_person.c.id, _person.c.email, _person.c.email_hash, _person.c.domain, _person.c.language).where(
         which, _person.c.erasing_at.is_(None)
     )
     return session.execute(rows.with_for_update()).one_or_none()
 
 
-def _ask(session: Session, person: Row[Any], kind: str, within: timedelta, now: datetime, **more: Any) -> Letter | None:
-    if not _within_caps(session, now, CAPS, _link.c.subscriber_id == person.id, _link.c.kind == kind):
+def _ask_link(session: Session, person: Row[Any], now: datetime) -> Letter | None:
+    if not crowding.may_mail(session, person.email, now, question=False):
         return None
-    asked = MailedLink(subscriber_id=person.id, kind=kind, created_at=now, expires_at=now + within, **more)
+    return _ask(session, person, "link", person.domain, now)
+
+
+def _ask(session: Session, person: Row[Any], kind: str, domain: str, now: datetime, **more: Any) -> Letter | None:
+    at = crowding.turn(session, domain, now)
+    if at is None:
+        return None
+    ends = at + (FRESH if kind == "link" else MOVE_WITHIN)
+    asked = MailedLink(subscriber_id=person.id, kind=kind, created_at=now, expires_at=ends, **more)
     session.add(asked)
     session.flush()
     assert asked.id is not None
-    return Letter(kind, asked.id, person.id, person.language, address=asked.email or None)
+    return Letter(kind, asked.id, person.id, person.language, address=asked.email or None, at=at)
 
 
-def _within_caps(session: Session, now: datetime, caps: Sequence[tuple[timedelta, int]], *whose: Any) -> bool:
-    letters = select(func.count()).select_from(_link).where(*whose)
-    return all(
-        session.execute(letters.where(_link.c.created_at > now - span)).scalar_one() < most for span, most in caps
-    )
+def _may_move(session: Session, subscriber_id: int, now: datetime) -> bool:
+    mine = _link.c.subscriber_id == subscriber_id, _link.c.kind == "move"
+    asked = session.execute(select(_link.c.created_at).where(*mine)).scalars().all()
+    return crowding.fit(asked, MOVES, now)
+
+
+def _readdress(session: Session, holder: Holder, new: Address, new_hash: str, now: datetime) -> bool:
+    """Use the link up and give the person the new address; false if somebody has either meanwhile."""
+    values = {"email": new.normalised, "email_hash": new_hash, "domain": new.domain}
+    try:
+        with session.begin_nested():
+            if not spend(session, holder, now):
+                return False
+            session.execute(update(_person).where(_person.c.id == holder.subscriber_id).values(**values))
+    except IntegrityError:  # who signed up with it at this moment was quicker
+        return False
+    return True

@@ -103,7 +103,10 @@ class MailedLink(SQLModel, table=True):
     """A link that somebody asked for by mail: only the latest of its kind works, for a while, once."""
 
     __tablename__: ClassVar[str] = "mailed_link"
-    __table_args__ = (Index("ix_mailed_link_person", "subscriber_id", "kind", "created_at"),)
+    __table_args__ = (
+        Index("ix_mailed_link_person", "subscriber_id", "kind", "created_at"),
+        Index("ix_mailed_link_email", "email", "created_at"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id")
@@ -127,7 +130,7 @@ class SignUpAttempt(SQLModel, table=True):
 
 
 class ConfirmMail(SQLModel, table=True):
-    """The turn of a confirm mail that left within the last hour or waits; whom it is for is not kept."""
+    """The turn of a mail that a stranger can cause, left within the last hour or waiting; for whom is not kept."""
 
     __tablename__: ClassVar[str] = "confirm_mail"
     __table_args__ = (Index("ix_confirm_mail_domain", "domain", "at"),)

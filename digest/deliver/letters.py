@@ -143,7 +143,7 @@ def enqueue_personal(session: Session, office: Office, letter: Letter, now: date
             office.message_key, occasion, str(letter.subscriber_id), sender(office.config, None).domain
         ),
     )
-    _enqueue(session, office, delivery, now)
+    _enqueue(session, office, delivery, letter.at or now)
 
 
 def enqueue_notice(session: Session, office: Office, subject: str, body: str, now: datetime) -> int:

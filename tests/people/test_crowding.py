@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +19,23 @@ from sqlmodel import Session
 from digest import db
 from subscribers import crowding
 from subscribers.columns import table
-from subscribers.crowding import HOUR, IN_ALL, LONGEST_WAIT, PER_DOMAIN, PER_NETWORK, may_ask, network, turn
-from subscribers.joining import SignUp, join
+from subscribers.crowding import (
+    HOUR,
+    IN_ALL,
+    LONGEST_WAIT,
+    MAILS,
+    PER_DOMAIN,
+    PER_NETWORK,
+    QUESTIONS,
+    had_enough,
+    may_ask,
+    network,
+    turn,
+)
+from subscribers.joining import SignUp, admit, join
+from subscribers.links import Holder, ask_link, ask_move, held
 from subscribers.models import ConfirmMail, SignUpAttempt, Subscriber, Subscription
+from subscribers.tokens import Claim, Purpose
 
 MINUTE = timedelta(minutes=1)
 
@@ -145,3 +161,89 @@ def test_who_is_known_takes_nobodys_turn(engine: Engine, now: datetime) -> None:
         assert how_many(session, ConfirmMail) == 1
         assert how_many(session, Subscriber) == 1
         assert session.execute(select(table(Subscription).c.status)).scalar_one() == "pending"
+
+
+VICTIM = "victim@example.org"
+
+
+def readers(session: Session, now: datetime, *emails: str) -> list[Holder]:
+    """People whom a newsroom put on a list, each with their own page open."""
+    wish = [SignUp(email, ("weekly",), text="on paper") for email in emails]
+    random = counting()
+    for one in wish:
+        admit(session, one, key=KEY, now=now, random_bytes=random)
+    row = table(Subscriber).c
+    return [
+        Holder(0, found.id, found.handle, found.email, None, "", "")
+        for found in session.execute(select(row.id, row.handle, row.email).where(row.email.in_(emails)))
+    ]
+
+
+def doors(session: Session, attackers: list[Holder], random: Any) -> list[Callable[[datetime], object]]:
+    """Every way in which strangers, some of them readers, can have a mail sent to VICTIM: what is false sent none."""
+    moves = [partial(ask_move, session, one, VICTIM, key=KEY) for one in attackers]
+    return [
+        lambda now: sign_up(session, VICTIM, "daily", now=now, random=random).sends,
+        lambda now: ask_link(session, VICTIM, key=KEY, now=now),
+        *(lambda now, move=move: move(now=now) for move in moves),
+    ]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_all_doors_together_send_an_address_no_more_than_one_may(
+    session: Session, now: datetime, random: Any, known: bool
+) -> None:
+    attackers = readers(session, now, *(f"attacker{number}@example.net" for number in range(5)))
+    if known:
+        readers(session, now, VICTIM)
+    mails: list[tuple[datetime, bool]] = []
+    for hour in range(0, 24 * 34, 12):
+        at = now + timedelta(hours=hour)
+        for number, door in enumerate(doors(session, attackers, random)):
+            mails += [(at, number != 1)] if door(at) else []
+    for caps, which in ((MAILS, mails), (QUESTIONS, [mail for mail in mails if mail[1]])):
+        ats = [at for at, _ in which]
+        for span, most in caps:
+            assert all(sum(first <= at < first + span for at in ats) <= most for first in ats)
+    asked = sum(question for _, question in mails)
+    assert (asked, len(mails) - asked) == ((6, 14) if known else (6, 0))
+
+
+def test_one_of_many_at_once_is_mailed(engine: Engine, now: datetime) -> None:
+    random = counting()
+    with db.writing(engine) as session:
+        make_lists(session, now)
+        attackers = readers(session, now, *(f"attacker{number}@example.net" for number in range(8)))
+
+    def one(holder: Holder) -> bool:
+        with db.writing(engine) as session:
+            return ask_move(session, holder, VICTIM, key=KEY, now=now) is not None
+
+    def other(number: int) -> bool:
+        with db.writing(engine) as session:
+            return bool(sign_up(session, VICTIM, now=now + number * timedelta(seconds=1), random=random).sends)
+
+    with ThreadPoolExecutor(10) as threads:
+        jobs = [threads.submit(one, holder) for holder in attackers] + [threads.submit(other, n) for n in range(2)]
+    assert sum(job.result() for job in jobs) == 1
+
+
+def test_a_link_waits_its_turn_and_works_for_an_hour_then(session: Session, now: datetime) -> None:
+    (ann,) = readers(session, now, "ann@example.org")
+    for _ in range(PER_DOMAIN):
+        turn(session, "example.org", now)
+    letter = ask_link(session, ann.email, key=KEY, now=now)
+    assert letter
+    assert letter.at == now + HOUR
+    claim = Claim(Purpose.ACCOUNT, ann.handle, str(letter.number))
+    assert held(session, claim, now + HOUR + 59 * MINUTE)
+    assert not held(session, claim, now + 2 * HOUR)
+
+
+def test_an_import_asks_nobody_who_was_asked_by_another_door(session: Session, now: datetime) -> None:
+    ann, bob = readers(session, now, "ann@example.org", "bob@example.org")
+    stranger, quiet = readers(session, now, "stranger@example.net", "quiet@example.net")
+    assert ask_move(session, ann, stranger.email, key=KEY, now=now)
+    people = [one.subscriber_id for one in (ann, bob, stranger, quiet)]
+    assert had_enough(session, people, now + HOUR) == {stranger.subscriber_id}
+    assert had_enough(session, people, now + timedelta(hours=24)) == set()

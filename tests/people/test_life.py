@@ -19,7 +19,8 @@ from digest import db
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, size
 from subscribers.choices import Choices, chosen, written
 from subscribers.columns import table
-from subscribers.joining import CAPS, CONFIRM_WITHIN, Outcome, confirm, decline
+from subscribers.crowding import QUESTIONS
+from subscribers.joining import CONFIRM_WITHIN, Outcome, confirm, decline
 from subscribers.leaving import suppress, unsubscribe, unsubscribe_everywhere
 from subscribers.models import Confirmation, Consent, Subscriber, Subscription, Suppression
 from subscribers.tokens import Purpose
@@ -73,8 +74,8 @@ def life(engine: Engine, start: datetime) -> type[RuleBasedStateMachine]:
                 assert sends == ()
                 return
             self.status |= dict.fromkeys(wanted, "pending")
-            recent = [[at for _, at, _ in self.mails if at > self.now - span] for span, _ in CAPS]
-            if any(len(mails) >= most for mails, (_, most) in zip(recent, CAPS, strict=True)):
+            recent = [[at for _, at, _ in self.mails if at > self.now - span] for span, _ in QUESTIONS]
+            if any(len(mails) >= most for mails, (_, most) in zip(recent, QUESTIONS, strict=True)):
                 assert sends == ()
                 return
             (send,) = sends

@@ -16,9 +16,10 @@ from subscribers import erasing
 from subscribers.audience import members, size, why_not
 from subscribers.choices import Choices, chosen
 from subscribers.columns import table
+from subscribers.crowding import MAILS, QUESTIONS, fit
 from subscribers.joining import SignUp, admit, join
 from subscribers.leaving import unsubscribe
-from subscribers.links import CAPS, FRESH, MOVE_WITHIN, ask_link, ask_move, held, move, spend
+from subscribers.links import FRESH, MOVE_WITHIN, MOVES, ask_link, ask_move, held, move, spend
 from subscribers.models import Confirmation, Consent, MailedLink, Subscriber, Subscription, Suppression
 from subscribers.preferences import By, Wishes, change, look
 from subscribers.tokens import Claim, Purpose
@@ -40,6 +41,7 @@ def life(engine: Engine, start: datetime) -> type[RuleBasedStateMachine]:
             self.choices: dict[str, Choices] = {}
             self.pauses: dict[str, datetime] = {}
             self.links: list[tuple[int, str, datetime, str]] = []  # number, kind, when, where to
+            self.asked: list[datetime] = []  # when the person was mailed a question whether they want to join
             self.used: set[int] = set()
             self.lines = 0
             with db.writing(engine) as session:
@@ -60,7 +62,7 @@ def life(engine: Engine, start: datetime) -> type[RuleBasedStateMachine]:
             if email in self.away:
                 return
             self.email, self.on, self.choices, self.pauses = email, dict.fromkeys(lists, "confirmed"), {}, {}
-            self.links, self.used = [], set()
+            self.links, self.asked, self.used = [], [], set()
 
         @precondition(lambda self: self.email)
         @rule(
@@ -99,6 +101,9 @@ def life(engine: Engine, start: datetime) -> type[RuleBasedStateMachine]:
                 assert sends == 0
                 return
             self.on[one] = "confirmed" if fresh else "pending"
+            assert sends == (not fresh and self._may_mail(str(self.email), question=True))
+            if sends:
+                self.asked.append(self.now)
 
         @precondition(lambda self: self.email)
         @rule()
@@ -150,15 +155,20 @@ def life(engine: Engine, start: datetime) -> type[RuleBasedStateMachine]:
                 wish = SignUp(str(self.email), LISTS)
                 assert join(session, wish, key=KEY, now=self.now, random_bytes=self.random).sends == ()
             self.email, self.on, self.choices, self.pauses, self.lines = None, {}, {}, {}, 0
-            self.links = []
+            self.links, self.asked = [], []
+
+        def _may_mail(self, to: str, *, question: bool) -> bool:
+            own = self.asked if to == self.email else []
+            questions = [*own, *(at for _, kind, at, where in self.links if kind == "move" and where == to)]
+            links = [at for _, kind, at, _ in self.links if kind == "link" and to == self.email]
+            return fit([*questions, *links], MAILS, self.now) and not (
+                question and not fit(questions, QUESTIONS, self.now)
+            )
 
         def _asked(self, kind: str, number: int | None, to: str) -> None:
-            mine = [at for _, k, at, where in self.links if k == kind and where == to]
-            of_kind = [at for _, k, at, _ in self.links if k == kind]
-            full = any(
-                sum(at > self.now - span for at in ats) >= most for ats in (mine, of_kind) for span, most in CAPS
-            )
-            assert (number is None) == full
+            may = self._may_mail(to or str(self.email), question=kind == "move")
+            moves = [at for _, k, at, _ in self.links if k == "move"]
+            assert (number is not None) == (may and (kind == "link" or fit(moves, MOVES, self.now)))
             if number is not None:
                 self.links.append((number, kind, self.now, to))
 

@@ -265,6 +265,7 @@ def upgrade() -> None:
             ["subscriber.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+        sa.Index("ix_mailed_link_email", "email", "created_at"),
     )
     op.create_index("ix_mailed_link_person", "mailed_link", ["subscriber_id", "kind", "created_at"], unique=False)
     op.create_index("ix_confirmation_person", "confirmation", ["subscriber_id", "created_at"], unique=False)
