@@ -26,6 +26,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from digest.cli import frame
+from digest.errors import UsageError
 
 # In the order of a newsroom's first day.
 NOUNS = {
@@ -130,11 +131,23 @@ def run(arguments: Sequence[str]) -> int:
     ordered = _hoisted(arguments)
     verbose = sum(word.count("v") for word in ordered if word in ("-v", "-vv", "--verbose"))
     with frame.translated(as_json="--json" in ordered, verbose=verbose) as ended:
+        _expect_text(ordered)
         command = get_command(root)
         # Not command.main(): it has a table of errors of its own.
         with command.make_context("digest", ordered) as context:
             command.invoke(context)
     return ended.code
+
+
+def _expect_text(arguments: Sequence[str]) -> None:
+    """UsageError for a word that is no text in UTF-8, unless a file is called that."""
+    for word in arguments:
+        if not word.isascii() and not Path(word).exists():
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                shown = os.fsencode(word).decode(errors="backslashreplace")
+                raise UsageError(f'"{shown}": expected words in UTF-8, and no file is called that') from None
 
 
 def _hoisted(arguments: Sequence[str]) -> list[str]:

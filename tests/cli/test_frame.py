@@ -239,3 +239,30 @@ def test_ctrl_c_ends_without_a_traceback(shell: Shell) -> None:
     done.send_signal(signal.SIGINT)
     _, err = done.communicate()
     assert (done.returncode, err) == (130, b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"subscribers", b"show", b"ann\xe9@example.org"],
+        [b"lists", b"add", b"weekly", b"--title", b"Der B\xe4r"],
+        [b"--config", b"b\xe4r.toml", b"lists", b"list"],
+        [b"nosuch\xff"],
+    ],
+)
+def test_words_that_are_not_utf_8_are_a_usage_error(words: list[bytes], tmp_path: Path) -> None:
+    for options in ([], [b"--json"]):
+        command = [sys.executable.encode(), b"-m", b"digest", *words, *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+        (sentence,) = done.stderr.decode().splitlines()
+        assert done.returncode == 2
+        assert sentence.endswith("expected words in UTF-8, and no file is called that")
+        assert (json.loads(done.stdout)["error"] if options else sentence) == sentence
+
+
+def test_a_file_may_have_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    name = b"b\xe4r.xml"
+    (tmp_path / os.fsdecode(name)).write_text("<rss><channel><title>A</title></channel></rss>")
+    command = [sys.executable.encode(), b"-m", b"digest", b"inspect", b"feed", name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, b"\\udce4" in done.stdout) == (0, True)
