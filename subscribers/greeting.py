@@ -12,21 +12,22 @@ from sqlmodel import Session
 
 from subscribers.columns import table
 from subscribers.joining import Send
-from subscribers.models import Confirmation, Consent, MailingList, Subscriber
+from subscribers.models import Consent, MailingList, Subscriber
 
 _person = table(Subscriber)
 _list = table(MailingList)
 
 
 def welcomes(session: Session, handle: bytes, now: datetime) -> tuple[Send, ...]:
-    """A letter for each list that the person with this handle confirmed at `now` and that welcomes its readers."""
-    asked = table(Confirmation).c
+    """A letter for each list that the person with this handle confirmed at `now` and that welcomes its readers, be it
+    by the button in a confirm mail or on their own page."""
+    joined = table(Consent).c
     rows = (
-        select(asked.id, asked.subscriber_id, asked.list_id)
-        .join(_person, _person.c.id == asked.subscriber_id)
-        .join(_list, _list.c.id == asked.list_id)
-        .where(_person.c.handle == handle, asked.used_at == now, _list.c.welcome)
-        .order_by(asked.id)
+        select(joined.id, joined.subscriber_id, joined.list_id)
+        .join(_person, _person.c.id == joined.subscriber_id)
+        .join(_list, _list.c.id == joined.list_id)
+        .where(_person.c.handle == handle, joined.at == now, joined.action == "confirmed", _list.c.welcome)
+        .order_by(joined.id)
     )
     return tuple(Send("welcome", *row) for row in session.execute(rows))
 

@@ -10,13 +10,14 @@ from mailbox import Mailbox
 import httpx
 import pytest
 from sqlalchemy import select, update
-from webhost import Host, add_issue
+from webhost import Host, add_issue, add_list
 
 from digest import db
 from digest.deliver.opened import Opened, opened
 from digest.deliver.run import deliver
 from digest.models import Delivery, Issue, people, table
 from subscribers.joining import SignUp, join
+from subscribers.links import ask_link
 
 _d = table(Delivery)
 
@@ -81,6 +82,26 @@ def test_who_confirms_is_welcomed_once_with_the_latest_issue(host: Host, web: ht
     assert "https://paper.example/preferences/" in text
     assert f"https://paper.example{leaving(host)}" in text
     assert message.value("List-Unsubscribe").startswith(f"<https://paper.example{leaving(host)}>")
+
+
+def test_who_joins_another_list_on_their_own_page_is_welcomed_to_it_as_well(host: Host, web: httpx.Client) -> None:
+    with db.writing(host.engine) as session:
+        add_list(session, host.clock.now, "daily")
+    wants(host, welcome=True)
+    web.post(asked(host, "weekly"), data={"answer": "confirm"})
+    host.clock.move(minutes=1)
+    with db.writing(host.engine) as session:
+        letter = ask_link(session, "ann@example.org", key=b"s" * 32, now=host.clock.now)
+        handle = session.execute(select(table(people.Subscriber).c.handle)).scalar_one()
+    assert letter
+    page = host.path(host.links.account(handle, letter.number))
+    for _ in range(2):
+        host.clock.move(minutes=1)
+        web.post(page, data={"action": "save", "shown": ["weekly", "daily"], "on": ["weekly", "daily"]})
+    with db.reading(host.engine) as session:
+        written = session.execute(select(_d.c.list_id).where(_d.c.occasion.startswith("welcome:")).order_by(_d.c.id))
+        assert written.scalars().all() == ["weekly", "daily"]
+    assert sent(host)["welcome"].value("Subject") == "Welcome to Daily"
 
 
 def test_a_private_list_has_no_issue_to_show(host: Host, web: httpx.Client, now: datetime) -> None:
