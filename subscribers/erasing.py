@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlmodel import Session
 
+from subscribers import crowding
 from subscribers.addresses import hash_address, normalise
 from subscribers.audience import EVERYWHERE
 from subscribers.columns import table
@@ -48,7 +49,9 @@ def begin(session: Session, normalised: str, now: datetime) -> Leaver:
     typed = select(_consent.c.email_typed).where(_consent.c.subscriber_id == found).distinct()
     former = _former(session.execute(typed).scalars())
     taken = session.execute(select(_person.c.email).where(_person.c.email.in_(former))).scalars()  # their own, too
-    return Leaver(found, (normalised, *sorted(former.difference(taken))))
+    addresses = (normalised, *sorted(former.difference(taken)))
+    crowding.alone(session, addresses)
+    return Leaver(found, addresses)
 
 
 def mark(session: Session, ids: Collection[int], now: datetime) -> None:

@@ -29,6 +29,8 @@ def unsubscribe(session: Session, handle: bytes, list_id: str, *, method: str, i
         select(col(Subscription.subscriber_id), col(Subscriber.email))
         .join(Subscriber, col(Subscriber.id) == col(Subscription.subscriber_id))
         .where(col(Subscriber.handle) == handle, col(Subscription.list_id) == list_id)
+        # The record holds off who erases the person: so does the first look, or each would wait for the other.
+        .with_for_update(read=True, key_share=True, of=Subscriber)
     ).one_or_none()
     if found is None:
         return False

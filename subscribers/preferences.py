@@ -114,6 +114,12 @@ def look(session: Session, handle: bytes, now: datetime, list_id: str | None = N
     return Reader(person.id, person.handle, person.email, person.name, person.language, places)
 
 
+def hold(session: Session, handle: bytes) -> bool:
+    """Whether there is somebody with this handle; nobody else changes or erases them before the commit."""
+    which = _person.c.handle == handle, _person.c.erasing_at.is_(None)
+    return session.execute(select(_person.c.id).where(*which).with_for_update()).one_or_none() is not None
+
+
 def change(
     session: Session,
     handle: bytes,
@@ -128,8 +134,7 @@ def change(
 
     Lists that can't be joined (private, switched off, suppressed) are passed over in silence, as at the sign-up.
     """
-    lock = select(_person.c.id).where(_person.c.handle == handle, _person.c.erasing_at.is_(None)).with_for_update()
-    if session.execute(lock).one_or_none() is None:
+    if not hold(session, handle):
         return Changed()
     reader = look(session, handle, now)
     assert reader is not None

@@ -18,7 +18,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -29,7 +28,7 @@ from starlette.responses import Response
 
 from digest import db
 from digest.compose.offers import offers
-from digest.deliver.greeting import enqueue_goodbyes
+from digest.deliver.greeting import enqueue_goodbyes, enqueue_welcomes
 from digest.deliver.letters import enqueue_confirm, enqueue_personal, letter_mail_id
 from digest.keeping.erasing import erase
 from digest.keeping.telling import record
@@ -45,8 +44,8 @@ from subscribers.crowding import may_ask
 from subscribers.errors import BadAddress
 from subscribers.links import Holder, Letter, ask_link, ask_link_by_handle, ask_move, held, move, spend
 from subscribers.models import Status
-from subscribers.preferences import By, Changed, Reader, Wishes, change, look
-from subscribers.tokens import Claim, Purpose, read
+from subscribers.preferences import By, Changed, Reader, Wishes, change, hold, look
+from subscribers.tokens import Purpose, read
 
 router = APIRouter()
 
@@ -151,27 +150,26 @@ def address_answer(token: str, request: Request, site: SiteHere) -> Response:
 def _key(site: Site, session: Session, token: str, *, lock: bool = False) -> _Key | None:
     keys = site.links.keys
     if claim := read(keys, Purpose.PREFERENCES, token):
-        return _Key(claim.handle, claim.subject) if _known(session, claim, site.clock()) else None
+        known = hold(session, claim.handle) if lock else look(session, claim.handle, site.clock(), claim.subject)
+        return _Key(claim.handle, claim.subject) if known else None
     if claim := read(keys, Purpose.ACCOUNT, token):
         holder = held(session, claim, site.clock(), lock=lock)
         return _Key(claim.handle, None, holder) if holder else None
     return None
 
 
-def _known(session: Session, claim: Claim, now: datetime) -> bool:
-    return look(session, claim.handle, now, claim.subject) is not None
-
-
 def _seen(site: Site, session: Session, key: _Key) -> Reader:
     reader = look(session, key.handle, site.clock(), key.list_id)
-    assert reader is not None  # the key fits, in this transaction
+    assert reader is not None  # the key fits, and who pressed holds it
     return reader
 
 
 def _page(
     site: Site, session: Session, key: _Key, *, said: str = "", changed: Changed | None = None, **more: Any
 ) -> Response:
-    reader = _seen(site, session, key)
+    reader = look(session, key.handle, site.clock(), key.list_id)
+    if reader is None:  # erased while somebody looks
+        return _no_page(site)
     offered = offers(session, [place.list_id for place in reader.places])
     return _spoken(
         site,
@@ -290,6 +288,7 @@ def _change(press: _Press, wanted: Wishes) -> Response:
     changed = change(session, key.handle, wanted, by, **means)
     for send in changed.sends:
         enqueue_confirm(session, office, send, now)
+    enqueue_welcomes(session, office, site.links, key.handle, now)
     if changed.left:
         enqueue_goodbyes(session, office, site.links, key.handle, now)
     reader = _seen(site, session, key)
