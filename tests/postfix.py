@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def _service(listener: Listener, authority: Authority) -> str:
     return f"{HOSTS['postfix']}:{listener.port} inet n - n - - smtpd {' '.join(options)}\n"
 
 
-def _configure(folder: Path, onward: int, authority: Authority, listeners: list[Listener]) -> None:
+def _configure(folder: Path, onward: int, authority: Authority, listeners: Sequence[Listener]) -> None:
     for name in ("queue", "data", "config", "config/sasl"):
         (folder / name).mkdir()
     shutil.chown(folder / "data", "postfix")
@@ -126,17 +126,28 @@ def _can_log_in(folder: Path) -> bool:
     return True
 
 
-@contextmanager
-def postfix(onward: int, authority: Authority) -> Iterator[Server]:
-    """Postfix with every listener (without log-ins where Cyrus SASL is missing), which relays to port `onward`.
+def _as_it_is(folder: Path) -> None:
+    pass
 
-    Skips the test where it can't run.
+
+@contextmanager
+def postfix(
+    onward: int,
+    authority: Authority,
+    wanted: Sequence[Listener] = LISTENERS,
+    prepare: Callable[[Path], None] = _as_it_is,
+) -> Iterator[Server]:
+    """Postfix with these listeners (without log-ins where Cyrus SASL is missing), which relays to port `onward`.
+
+    `prepare` may add to what is in the folder `config` of the one it is given. Skips the test where it can't run.
     """
     if not relays.LINUX_ROOT or not POSTFIX.exists():
         pytest.skip("Postfix is not installed, or we may not run it (apt install postfix, as root)")
     with relays.open_folder("postfix") as folder:
-        _configure(folder, onward, authority, LISTENERS)
-        listeners = LISTENERS if _can_log_in(folder) else [one for one in LISTENERS if not one.auth]
+        _configure(folder, onward, authority, wanted)
+        logs_in = any(one.auth for one in wanted) and _can_log_in(folder)
+        listeners = [one for one in wanted if logs_in or not one.auth]
+        prepare(folder)
         command = [POSTFIX, "-c", folder / "config"]
         try:
             started = subprocess.run([*command, "start"], capture_output=True, text=True, check=False)

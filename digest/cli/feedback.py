@@ -28,10 +28,10 @@ def receive(ctx: typer.Context) -> None:
     be read now, and the mail server tries again.
 
     \b
-    Example, a line of Postfix's /etc/aliases:
+    Example, a line of a file of Postfix's aliases:
       leave: "|digest --config /srv/newsroom/config.toml feedback receive"
     """
-    from digest.errors import DigestError
+    from digest.cli import logs
     from digest.feedback import inbox, run
 
     here = frame.of(ctx)
@@ -41,7 +41,10 @@ def receive(ctx: typer.Context) -> None:
     try:
         with here.app() as opened:
             outcome = run.receive(opened.engine, opened.links, message, opened.clock())
-    except DigestError as error:
-        here.say(f"The message was not taken, and the mail server should try again: {error}")
+    except Exception as error:  # whatever it is: any other exit code sends the mail back to who wants to leave
+        if here.verbose:
+            logs.traceback(error)
+        why = logs.masked((str(error).splitlines() or [type(error).__name__])[0])
+        here.say(f"The message was not taken, and the mail server should try again: {why}")
         raise typer.Exit(_TRY_AGAIN) from error
     here.out({"outcome": outcome}, _SAID[outcome])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from post import stationery
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from webhost import SUPPRESSION_KEY, add_list, add_reader, everything, status_of
 
 from digest import db
@@ -238,3 +238,17 @@ def test_a_mail_that_can_not_be_taken_now_stays_with_the_mail_server(tmp_path: P
     assert b"Traceback" not in done.stderr
     config.write_text("nonsense")
     assert run(config, mail("unsubscribe")).returncode == 75
+
+
+def test_a_mail_is_kept_by_the_mail_server_whatever_goes_wrong(
+    engine: Engine, ann: people.Subscriber, database_url: str, tmp_path: Path
+) -> None:
+    """Any exit code but 0 and 75 would send it back."""
+    config = newsroom(tmp_path, database_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE consent"))
+    done = run(config, mail(f"unsubscribe {token(LINKS.unsubscribe(ann.handle, 'weekly'))}"))
+    assert done.returncode == 75
+    assert b"Traceback" not in done.stderr
+    assert b"ann@" not in done.stderr
+    assert status_of(engine, "ann@example.org") == "confirmed"
