@@ -128,7 +128,7 @@ class Mailbox:
     judge: bool = True
     utterance: str = "whole"  # whole | cut | merged: how replies are put on the wire
     messages: list[Got] = field(default_factory=list)
-    port: int = 0
+    port: int = 0  # where it listens; 0: where there is room
 
     def __enter__(self) -> Self:
         self._recorder = _Recorder(self.messages.append, self.behaviour)
@@ -169,7 +169,7 @@ class Mailbox:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await self._recorder.listen()
+        server = await self._recorder.listen(port=self.port)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._stop.wait()
