@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 MAX_BODY = 64 * 1024
 MAX_FIELDS = 50
@@ -72,6 +72,8 @@ async def _body(request: Request) -> bytes:
                     raise HTTPException(413)
     except TimeoutError as error:
         raise HTTPException(408) from error
+    except ClientDisconnect as error:  # nobody hears it, but it is no failure of ours
+        raise HTTPException(400) from error
     return bytes(body)
 
 

@@ -40,6 +40,8 @@ def server(web: FastAPI) -> uvicorn.Server:
     """
     # access_log=False only takes its handlers away; whoever adds one again would log tokens.
     logging.getLogger("uvicorn.access").disabled = True
+    # Nor does a stranger write a line for every octet that is no form.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     return uvicorn.Server(
         uvicorn.Config(
             web,
