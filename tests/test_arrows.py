@@ -57,6 +57,7 @@ PURE = {
     "subscribers.keeping",
     "subscribers.meanings",
     "subscribers.segments",
+    "subscribers.sorting",
     "subscribers.tokens",
     "digest.blanks",
     "digest.fields",
