@@ -142,10 +142,10 @@ def run(arguments: Sequence[str]) -> int:
 def _expect_text(arguments: Sequence[str]) -> None:
     """UsageError for a word that is no text in UTF-8, unless a file is called that."""
     for word in arguments:
-        if not word.isascii() and not Path(word).exists():
-            try:
-                word.encode()
-            except UnicodeEncodeError:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            if not os.access(word, os.F_OK):
                 shown = os.fsencode(word).decode(errors="backslashreplace")
                 raise UsageError(f'"{shown}": expected words in UTF-8, and no file is called that') from None
 

@@ -248,6 +248,7 @@ def test_ctrl_c_ends_without_a_traceback(shell: Shell) -> None:
         [b"lists", b"add", b"weekly", b"--title", b"Der B\xe4r"],
         [b"--config", b"b\xe4r.toml", b"lists", b"list"],
         [b"nosuch\xff"],
+        [b"lists", b"add", b"weekly", b"--title", b"\xe4" * 5000],
     ],
 )
 def test_words_that_are_not_utf_8_are_a_usage_error(words: list[bytes], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from digest import db
 from digest.models import Delivery, table
 from digest.web.forms import MAX_BODY
 
-REQUESTS = int(os.environ.get("DIGEST_FUZZ", "300"))
+REQUESTS = int(os.environ.get("DIGEST_FUZZ", "200"))
 NAMES = (
     "email", "list", "name", "language", "website", "shown", "work", "sections-weekly", "action", "answer", "on",
     "sure", "List-Unsubscribe", "pause:weekly", "edition:weekly", "section:weekly:asia", "follow:weekly", "_charset_",

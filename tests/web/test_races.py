@@ -24,7 +24,7 @@ from subscribers.joining import SignUp, join
 from subscribers.links import Holder, ask_move, held
 from subscribers.tokens import Claim, Purpose
 
-ROUNDS = int(os.environ.get("DIGEST_RACES", "6"))
+ROUNDS = int(os.environ.get("DIGEST_RACES", "3"))
 
 
 @dataclass(frozen=True)
