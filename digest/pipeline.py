@@ -273,10 +273,13 @@ async def send(
     issue_id: int,
     *,
     agree: Callable[[Audience], None] | None = None,
+    dead_links: bool = False,
     stop: asyncio.Event | None = None,
     progress: Watcher = unwatched,
 ) -> Published:
     """Send one issue by hand: an approved one, one that was cut off, or a held one, which asking for it approves.
+
+    The links of a held one are asked again, as its edition says, unless `dead_links` may go out.
 
     NeedsDecision for a draft, NothingToDo for what is at its end.
     """
@@ -296,7 +299,7 @@ async def send(
         if issue.inputs is None:
             # Its slot passed while nobody looked at the sources.
             await unless_stopped(stop, gather(app, progress=progress))
-        await asyncio.to_thread(_let_go, app, issue)
+        await asyncio.to_thread(_let_go, app, issue, dead_links, progress)
     if issue.state != IssueState.SENDING:
         await unless_stopped(stop, _have_pictures(app, issue_id, progress))
         await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
@@ -305,7 +308,7 @@ async def send(
     return Published(after, None, delivered)
 
 
-def _let_go(app: App, issue: Issue) -> None:
+def _let_go(app: App, issue: Issue, dead_links: bool, progress: Watcher) -> None:
     """A held issue as approved, or as frozen if it was that before; what can't be let go is held as it was."""
     issue_id, now = _id(issue), app.clock()
     with db.writing(app.engine) as session:
@@ -315,6 +318,8 @@ def _let_go(app: App, issue: Issue) -> None:
         issues.move(session, issue_id, IssueState.DRAFT, now)
     try:
         composed = _composed_anew(app, issue)
+        if not dead_links:
+            readying.refuse_dead_links(app, issue_id, "send", progress=progress)
         with db.writing(app.engine) as session:
             issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
     except DigestError:
@@ -365,7 +370,8 @@ def _approve_automatically(app: App, composed: Composed, progress: Watcher) -> N
     issue_id = _id(composed.issue)
     if composed.question:
         raise NeedsDecision(
-            f"issue {issue_id}: {composed.question} `digest issues approve {issue_id}` lets it go out all the same."
+            f"issue {issue_id}: {composed.question}",
+            f"`digest issues approve {issue_id}` lets it go out all the same.",
         )
     with db.writing(app.engine) as session:
         issue = rows.issue_of(session, issue_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digest import db
@@ -93,25 +94,35 @@ def checked(app: App, issue_id: int) -> Checked | None:
     return judging.from_json(kept) if kept else None
 
 
-def refuse_dead_links(app: App, issue_id: int, *, progress: Watcher = unwatched) -> None:
-    """NeedsDecision if a link of the issue is dead and the edition says `dead_links = "block"`; asks where it must."""
+def refuse_dead_links(app: App, issue_id: int, verb: str = "approve", *, progress: Watcher = unwatched) -> None:
+    """NeedsDecision if a link of the issue is dead and the edition says `dead_links = "block"`; asks where it must.
+
+    `verb` is the command of `digest issues` that lets it go out all the same.
+    """
     with db.reading(app.engine) as session:
         issue = issue_of(session, issue_id)
         if edition_of(session, issue.edition_id).dead_links != "block":
             return
     found = checked(app, issue_id)
-    if found is None or found.content_hash != issue.content_hash:
+    if found is None or not _counts(found, issue.content_hash, app.clock()):
         found = asyncio.run(check_links(app, issue_id, progress=progress))
     if found.dead:
         first = "; ".join(f"{one.url} ({one.why})" for one in found.dead[:3])
         raise NeedsDecision(
-            f"issue {issue_id} has {_links(len(found.dead))}: {first}. Mend or drop them, or let it go out all the"
-            f" same: digest issues approve {issue_id} --dead-links"
+            f"issue {issue_id} has {_links(len(found.dead))}: {first}.",
+            f"Mend or drop them, or let it go out all the same: digest issues {verb} {issue_id} --dead-links",
         )
+
+
+def _counts(found: Checked, content_hash: str, now: datetime) -> bool:
+    """Whether the last look still tells how it is; who waits for a dead link to be mended wants a new one."""
+    young = now - datetime.fromisoformat(found.at) < _TRUE_FOR
+    return young and found.content_hash == content_hash and not found.dead
 
 
 def _links(count: int) -> str:
     return "a dead link" if count == 1 else f"{count} dead links"
 
 
+_TRUE_FOR = timedelta(hours=1)
 _WORD = "0linkcheck0"  # marks the blanks of what is rendered only to be looked at

@@ -64,6 +64,7 @@ def send(
     ctx: typer.Context,
     issue: _IssueId = None,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before mailing.")] = False,
+    dead_links: Annotated[bool, typer.Option("--dead-links", help="Though links of a held one are dead.")] = False,
 ) -> None:
     """Freeze and send an approved issue, or one that was held or cut off.
 
@@ -83,7 +84,7 @@ def send(
             publish.agree(here, audience, yes)
 
         async def sending(stop: asyncio.Event) -> Published:
-            done = await pipeline.send(app, chosen, agree=agree, stop=stop, progress=progress)
+            done = await pipeline.send(app, chosen, agree=agree, dead_links=dead_links, stop=stop, progress=progress)
             say_what_is_left(here, app, chosen, stop)
             return done
 
