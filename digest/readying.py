@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html import escape
 from typing import TYPE_CHECKING
 
 from digest import db
+from digest.blanks import Blank, blank, fill
 from digest.compose import run as composing
 from digest.compose.content import IssueContent
 from digest.compose.rendering import Rendered, Rendering, render
 from digest.compose.rows import edition_of, issue_of
 from digest.deliver.progress import Watcher, unwatched
 from digest.errors import NeedsDecision, NothingToDo
+from digest.fields import defaults
 from digest.wiring import App
 
 if TYPE_CHECKING:
@@ -63,12 +66,15 @@ async def check_links(app: App, issue_id: int, *, progress: Watcher = unwatched)
         raise NothingToDo(f"issue {issue_id} is {composed.issue.state}: it has no links")
     with db.reading(app.engine) as session:
         edition = edition_of(session, composed.issue.edition_id)
-    # The personal links and those to our own pages are none of the edition's words: they are not asked.
+    # The personal links and those to our own pages are none of the edition's words: they are not asked. Of those that
+    # hold something of a reader the one is asked that leads a stranger on.
     rendered = await asyncio.to_thread(render, composed.content, app.templates, edition.template, _WORD)
+    blanks = {name: blank(_WORD, name) for name in Blank}
+    html = fill(rendered.html, _WORD, blanks, [*map(escape, defaults(rendered.fields))])
     return await linkcheck.check(
         app.engine,
         app.config,
-        linkcheck.Wanted(issue_id, composed.issue.content_hash, rendered.html, _WORD, app.links.base),
+        linkcheck.Wanted(issue_id, composed.issue.content_hash, html, _WORD, app.links.base),
         app.clock,
         progress=progress,
     )
