@@ -172,7 +172,7 @@ def _article(raw: dict[str, Any]) -> ArticleContent:
             "picture": Picture(**raw["picture"]) if raw["picture"] else None,
             "published": date.fromisoformat(raw["published"]) if raw["published"] else None,
             "also": tuple(Also(**also) for also in raw["also"]),
-            "by_hand": tuple(raw["by_hand"]),
+            "by_hand": tuple(raw.get("by_hand", ())),
         },
     )
 
