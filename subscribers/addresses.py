@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,6 +29,7 @@ __all__ = [
     "Address",
     "BadAddress",
     "hash_address",
+    "hash_addresses",
     "identity",
     "inspect_address",
     "normalise",
@@ -133,6 +135,20 @@ def inspect_address(text: str) -> dict[str, str | bool | None]:
 def hash_address(key: bytes, normalised: str) -> str:
     """The name under which a suppression knows an address: hex HMAC-SHA-256, useless without `key`."""
     return hmac.digest(key, normalised.encode(), hashlib.sha256).hex()
+
+
+def hash_addresses(key: bytes, normalised: Iterable[str]) -> dict[str, str]:
+    """`hash_address` of each: RFC 2104 begun once for all of them, which costs two fifths of beginning it for each."""
+    block = hashlib.sha256().block_size
+    key = (hashlib.sha256(key).digest() if len(key) > block else key).ljust(block, b"\0")
+    begun, ended = (hashlib.sha256(bytes(octet ^ pad for octet in key)) for pad in (0x36, 0x5C))
+    hashes = {}
+    for address in normalised:
+        inner, outer = begun.copy(), ended.copy()
+        inner.update(address.encode())
+        outer.update(inner.digest())
+        hashes[address] = outer.hexdigest()
+    return hashes
 
 
 def tidy_name(text: str) -> str:

@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session
 
 from subscribers import attributes, bulk, stage
-from subscribers.addresses import hash_address
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
 from subscribers.columns import table
 from subscribers.joining import CONFIRM_WITHIN, Send, had_enough
 from subscribers.keeping import Kept
-from subscribers.meanings import Wish
 from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression, Tag
 from subscribers.rows import insert_missing, insert_or_ignore, text_hash
 from subscribers.sheets import Row
+from subscribers.sorting import Chunk, Known, Order, People, Placed, decide, sort
 from subscribers.tokens import HANDLE_BYTES
 
 MOST_NAMED = 1_000  # addresses that a report names; beyond, it counts them
 
-_AWAY = (Status.UNSUBSCRIBED, Status.DECLINED)
 _PROOF = (
     *("subscriber_id", "list_id", "action", "method", "at", "email_typed", "text", "text_hash", "locale"),
     *("form_url", "ip", "message_id"),
 )
-
-
-@dataclass(frozen=True)
-class Order:
-    """What an administrator wants of an import."""
-
-    list_id: str
-    confirmed: bool = False  # else everybody is asked by mail
-    consent: str = ""  # where it came from; needed with `confirmed`
-    dry_run: bool = False
-    tags: tuple[str, ...] = ()  # put on everybody of the file
-
-
-class Known(NamedTuple):
-    """Somebody of a chunk as the database knows them."""
-
-    email: str
-    id: int
-    name: str
-    language: str | None
-    status: str | None  # on the list; None if they never were
-    left_at: datetime | None
-    attributes: Mapping[str, Any]
-    tags: tuple[str, ...] = ()
-
-
-class Placed(NamedTuple):
-    """Somebody to be put on the list, or moved there."""
-
-    row: Row
-    id: int  # 0: not known yet
-    status: Status
-    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -74,38 +38,6 @@ class Taken:
     named: tuple[str, ...]  # the first of them
     left: int
     sends: tuple[Send, ...]
-
-
-def decide(before: tuple[str, bool] | None, wish: Wish, confirmed: bool) -> Status | None:
-    """The status a row leads to, None for no change; `before` is (status, whether they ever left this list).
-
-    Whoever left or declined stays away, and a row that says somebody left always wins.
-    """
-    if wish is Wish.LEFT:
-        on_list = before is None or before[0] in (Status.PENDING, Status.CONFIRMED)
-        return Status.UNSUBSCRIBED if on_list else None
-    if before is None:
-        return Status.CONFIRMED if wish is Wish.JOIN and confirmed else Status.PENDING
-    if before == (Status.PENDING, False) and wish is Wish.JOIN and confirmed:
-        return Status.CONFIRMED
-    return None
-
-
-@dataclass
-class _Chunk:
-    """What is to be written for a chunk, and counted of it."""
-
-    hashes: dict[str, str]
-    fresh: list[Placed] = field(default_factory=list)  # not known at all
-    joining: list[Placed] = field(default_factory=list)  # known, but never on this list
-    moving: list[Placed] = field(default_factory=list)  # on the list, with another status
-    filling: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # what was not known of them yet
-    tagging: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # address, id or 0, tags
-    ask: list[tuple[str, int]] = field(default_factory=list)  # the address, and the id of who was known before
-    away: list[tuple[str, Kept]] = field(default_factory=list)  # who was suppressed where the file comes from
-    words: Counter[str] = field(default_factory=Counter)
-    mailable: list[str] = field(default_factory=list)
-    left: int = 0
 
 
 class Intake:
@@ -127,13 +59,19 @@ class Intake:
         self.now = now
         self.random_bytes = random_bytes
 
-    def take(self, session: Session, people: Mapping[str, Row]) -> Taken:
-        """Store the people of a chunk, by normalised address; nothing is stored on a dry run."""
-        chunk = self._chunk(session, people)
+    def people(self, rows: Mapping[str, Row]) -> People:
+        """The rows by normalised address as `take` wants them: what needs no database is done apart from it."""
+        return People.of(rows, self.key)
+
+    def take(self, session: Session, people: People) -> Taken:
+        """Store the people of a chunk; nothing is stored on a dry run."""
+        if not self.order.dry_run:
+            bulk.prepare(session)
+        away = self._away(session, people) - self.suppressed
+        chunk = sort(self.order, people, self._known(session, people.rows), away)
         sends: tuple[Send, ...] = ()
         asked = [email for email, _ in chunk.ask]
         if not self.order.dry_run:
-            bulk.prepare(session)
             chunk.moving = self._still(session, chunk)
             ids = self._store(session, chunk)
             known = {email: id_ for email, id_ in chunk.ask if id_}
@@ -143,75 +81,26 @@ class Intake:
         mailable = [*chunk.mailable, *asked]
         return Taken(chunk.words, len(mailable), tuple(mailable[:MOST_NAMED]), chunk.left, sends)
 
-    def _chunk(self, session: Session, people: Mapping[str, Row]) -> _Chunk:
-        key = self.key
-        chunk = _Chunk({email: hash_address(key, email) for email in people})
-        known = self._known(session, people)
-        away = self._away(session, chunk.hashes, {row.domain for row in people.values()}) - self.suppressed
-        for email, row in people.items():
-            if away and (chunk.hashes[email] in away or f"@{row.domain}" in away):
-                chunk.words["suppressed"] += 1
-            else:
-                self._sort(chunk, row, known.get(email))
-        return chunk
-
-    def _sort(self, chunk: _Chunk, row: Row, known: Known | None) -> None:
-        """Find the row its place in the chunk."""
-        before = (known.status, known.left_at is not None) if known and known.status else None
-        kept = row.more.kept if row.more else None
-        # What another list agreed to says nothing here, and nobody is confirmed without a word of the administrator's.
-        if kept and (before or not self.order.confirmed or not kept.speaks_of(self.order.list_id)):
-            kept = None
-        after = Status(kept.status) if kept else decide(before, row.wish, self.order.confirmed)
-        if known is None:
-            assert after is not None  # nobody leads to no change who was not there before
-            chunk.fresh.append(Placed(row, 0, after, kept))
-        elif after is not None:
-            (chunk.moving if known.status else chunk.joining).append(Placed(row, known.id, after, kept))
-        told = self._told(chunk, row, known)
-        is_new = known is None or (known.status is None and after is not None)
-        chunk.words["new" if is_new else "updated" if after is not None or told else "unchanged"] += 1
-        stands = after or (known.status if known else None)
-        chunk.left += stands in _AWAY
-        if stands == Status.CONFIRMED:
-            chunk.mailable.append(row.email)
-        elif after == Status.PENDING and row.wish is Wish.JOIN and not self.order.confirmed:
-            chunk.ask.append((row.email, known.id if known else 0))
-
-    def _told(self, chunk: _Chunk, row: Row, known: Known | None) -> bool:
-        """Note what else the row says; whether that changes anything of somebody whom we know."""
-        if row.more is None and not self.order.tags and known is None:
-            return False
-        missing = _missing(known, row) if known else {}
-        if known and missing:
-            chunk.filling.append((known.id, missing))
-        said = (*row.more.tags, *self.order.tags) if row.more else self.order.tags
-        tags = tuple(tag for tag in said if not known or tag not in known.tags)
-        if tags:
-            chunk.tagging.append((row.email, known.id if known else 0, tags))
-        if row.more and row.more.kept and row.more.kept.suppressions:
-            chunk.away.append((row.email, row.more.kept))
-        return bool(missing or tags)
-
-    def _away(self, session: Session, hashes: Mapping[str, str], domains: Iterable[str]) -> set[str]:
+    def _away(self, session: Session, people: People) -> set[str]:
         row = table(Suppression)
         scopes = row.c.scope.in_([EVERYWHERE, CONFIRM_MAILS, self.order.list_id])
         if not session.execute(select(select(1).where(scopes).exists())).scalar():
             return set()
-        wanted = bulk.among(session, row.c.hash, [*hashes.values(), *(f"@{domain}" for domain in domains)])
+        domains = {f"@{one.domain}" for one in people.rows.values()}
+        wanted = bulk.among(session, row.c.hash, [*people.hashes.values(), *domains])
         return set(session.execute(select(row.c.hash).where(wanted, scopes)).scalars())
 
-    def _known(self, session: Session, people: Mapping[str, Row]) -> dict[str, Known]:
+    def _known(self, session: Session, rows: Mapping[str, Row]) -> dict[str, Known]:
         person, place = table(Subscriber), table(Subscription)
         here = (place.c.subscriber_id == person.c.id) & (place.c.list_id == self.order.list_id)
         columns = person.c.email, person.c.id, person.c.name, person.c.language, place.c.status, place.c.left_at
-        rows = session.execute(
+        found = session.execute(
             select(*columns, person.c.attributes)
             .select_from(person.outerjoin(place, here))
-            .where(bulk.among(session, person.c.email, [*people]))
+            .where(bulk.among(session, person.c.email, [*rows]))
         )
-        known = {row.email: Known(*row) for row in rows}
-        tagged = [known[row.email].id for row in people.values() if row.email in known and self._tags(row)]
+        known = {one.email: Known(*one) for one in found}
+        tagged = [known[row.email].id for row in rows.values() if row.email in known and self._tags(row)]
         if tagged:
             tag = table(Tag)
             put: dict[int, list[str]] = {}
@@ -225,17 +114,24 @@ class Intake:
     def _tags(self, row: Row) -> bool:
         return bool(self.order.tags or (row.more and row.more.tags))
 
-    def _store(self, session: Session, chunk: _Chunk) -> dict[str, int]:
+    def _store(self, session: Session, chunk: Chunk) -> dict[str, int]:
         """Write it all; the ids of those who were not known."""
         ids = self._stage(session, chunk) if chunk.fresh or chunk.joining else {}
         self._move(session, chunk.moving)
-        person = table(Subscriber)
-        for id_, missing in chunk.filling:
-            session.execute(update(person).where(person.c.id == id_).values(**missing))
+        self._fill(session, chunk.filling)
         self._tag(session, chunk.tagging, ids)
         for email, kept in chunk.away:
             self._suppress(session, chunk.hashes[email], kept)
         return ids
+
+    def _fill(self, session: Session, filling: Sequence[tuple[int, dict[str, Any]]]) -> None:
+        person = table(Subscriber)
+        alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for id_, missing in filling:
+            alike.setdefault(tuple(missing), []).append({"person": id_, **missing})
+        for names, rows in alike.items():
+            values: dict[str, Any] = {name: bindparam(name) for name in names}
+            session.connection().execute(update(person).where(person.c.id == bindparam("person")).values(values), rows)
 
     def _suppress(self, session: Session, hashed: str, kept: Kept) -> None:
         for scope, reason, at in kept.suppressions:
@@ -243,7 +139,7 @@ class Intake:
             if insert_missing(session, Suppression, values):
                 self.suppressed.add(hashed)
 
-    def _stage(self, session: Session, chunk: _Chunk) -> dict[str, int]:
+    def _stage(self, session: Session, chunk: Chunk) -> dict[str, int]:
         """Store those who were not known, and the places of all who had none; the ids of the former."""
         fresh, joining = chunk.fresh, chunk.joining
         numbers = bulk.next_ids(session, table(Subscriber), len(fresh)) if fresh else []
@@ -252,21 +148,22 @@ class Intake:
         # All handles of a chunk are cut from one string: asking the system for each would cost more than storing it.
         size = HANDLE_BYTES
         handles = self.random_bytes(size * len(placed))
+        hashes = chunk.hashes
         rows = [
             (
                 id_,
-                bool(one.id),
-                one.row.email,
-                chunk.hashes[one.row.email],
-                one.row.domain,
+                known != 0,
+                row.email,
+                hashes[row.email],
+                row.domain,
                 handles[at : at + size],
-                one.row.name,
-                one.row.language,
-                attributes.written(one.row.more.attributes) if one.row.more else "{}",
-                str(one.status),
-                one.row.typed if one.row.typed != one.row.email else None,
+                row.name,
+                row.language,
+                attributes.written(row.more.attributes) if row.more else "{}",
+                status.value,
+                row.typed if row.typed != row.email else None,
             )
-            for one, id_, at in zip(placed, ids, range(0, size * len(placed), size), strict=True)
+            for (row, known, status, _), id_, at in zip(placed, ids, range(0, size * len(placed), size), strict=True)
         ]
         kept = any(one.kept for one in placed)
         if kept:
@@ -309,7 +206,7 @@ class Intake:
         ]
         bulk.insert(session, table(Consent), _PROOF, rows)
 
-    def _still(self, session: Session, chunk: _Chunk) -> list[Placed]:
+    def _still(self, session: Session, chunk: Chunk) -> list[Placed]:
         """Those to be moved who still may be, locked: PostgreSQL lets others write since they were read, and who said
         no meanwhile is not brought back."""
         if not chunk.moving:
@@ -377,20 +274,6 @@ def _restored(kept: Kept | None, dated: Callable[[datetime | None], Any]) -> tup
         return (None,) * 7
     dates = dated(kept.joined), dated(kept.confirmed_at), dated(kept.left_at), dated(kept.paused_until)
     return dated(kept.known_since), attributes.written(kept.choices), *dates, True
-
-
-def _missing(known: Known, row: Row) -> dict[str, Any]:
-    """What the row tells of somebody that was not known of them yet."""
-    told: dict[str, Any] = {}
-    if row.name and not known.name:
-        told["name"] = row.name
-    if row.language and not known.language:
-        told["language"] = row.language
-    if row.more and row.more.attributes.keys() - known.attributes.keys():
-        both = {**row.more.attributes, **known.attributes}
-        if len(attributes.written(both).encode()) <= attributes.LARGEST:
-            told["attributes"] = both
-    return told
 
 
 def _dates(status: Status, now: datetime) -> dict[str, datetime]:

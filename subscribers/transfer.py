@@ -19,11 +19,12 @@ from sqlmodel import Session
 from subscribers import files
 from subscribers.errors import NoConsent, UnknownList
 from subscribers.files import Part
-from subscribers.intake import MOST_NAMED, Intake, Order, Taken
+from subscribers.intake import MOST_NAMED, Intake, Taken
 from subscribers.joining import Send, open_lists
 from subscribers.lanes import Lanes
 from subscribers.meanings import Wish
 from subscribers.sheets import BadRow, Reading, Row, Sheet, look, read
+from subscribers.sorting import Order, People
 
 __all__ = ["Order", "Reading", "Report", "import_people"]
 
@@ -34,7 +35,8 @@ Opener = Callable[[], AbstractContextManager[Session]]
 Progress = Callable[[str, int, int | None], None]
 Enqueue = Callable[[Session, Sequence[Send]], None]
 Refuse = Callable[[Sheet, BadRow], None]
-Batch = Sequence[tuple[Intake, Mapping[str, Row]]]  # people by list
+Rows = Sequence[tuple[Intake, Mapping[str, Row]]]  # by list and address
+Batch = Sequence[tuple[Intake, People]]
 
 
 def overlook(sheet: Sheet, bad: BadRow) -> None:
@@ -150,17 +152,17 @@ def _chunks(parts: Sequence[Part], sheets: Mapping[str, Sheet]) -> Iterator[tupl
             yield part.name if len(parts) > 1 else "", sheet, chunk
 
 
-def _parts(batch: Batch, count: int) -> list[Batch]:
+def _parts(rows: Rows, count: int) -> list[Batch]:
     """The people by lane: the same address always in the same, so that no two lanes write the same person."""
     if count == 1:
-        return [batch]
-    parts: list[list[tuple[Intake, Mapping[str, Row]]]] = [[] for _ in range(count)]
-    for intake, people in batch:
+        return [[(intake, intake.people(by_address)) for intake, by_address in rows]]
+    parts: list[list[tuple[Intake, People]]] = [[] for _ in range(count)]
+    for intake, by_address in rows:
         shares: list[dict[str, Row]] = [{} for _ in range(count)]
-        for email, row in people.items():
+        for email, row in by_address.items():
             shares[zlib.crc32(email.encode()) % count][email] = row
         for part, share in zip(parts, shares, strict=True):
-            part.append((intake, share))
+            part.append((intake, intake.people(share)))
     return list(parts)
 
 
@@ -176,7 +178,7 @@ class _Sorter:
         self._intakes: dict[str, Intake | None] = {}
         self._seen: set[int] | None = set() if order.dry_run else None
 
-    def people(self, file: str, sheet: Sheet, chunk: list[Row | BadRow]) -> Batch:
+    def people(self, file: str, sheet: Sheet, chunk: list[Row | BadRow]) -> Rows:
         """The people of a chunk by list, once each, counting the rest; one that says "left" anywhere left."""
         by_list: dict[str, dict[str, Row]] = {}
         alone = "list" not in sheet.places

@@ -56,6 +56,7 @@ PURE = {
     "subscribers.keeping",
     "subscribers.meanings",
     "subscribers.segments",
+    "subscribers.sorting",
     "subscribers.tokens",
     "digest.blanks",
     "digest.fields",

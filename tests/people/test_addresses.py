@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscribers.addresses import POLICY, BadAddress, hash_address, normalise, tidy_name
+from subscribers.addresses import POLICY, BadAddress, hash_address, hash_addresses, normalise, tidy_name
 
 LEGAL = [
     ("a@b.co", "a@b.co", "the shortest"),
@@ -172,6 +172,12 @@ def test_the_result_is_its_own_normal_form(text: str) -> None:
     assert not re.search(r"[\x00-\x20\x7f<>,;:\"()\\\[\]]", address.normalised)
     assert address.normalised.count("@") == 1
     assert len(address.normalised.encode()) <= 254
+
+
+@pytest.mark.parametrize("key", [b"k", b"k" * 32, b"k" * 64, b"k" * 65], ids=len)
+def test_many_are_hashed_as_one_is(key: bytes) -> None:
+    people = ["ann@example.org", "jürgen@example.org", f"{'x' * 64}@example.org"]
+    assert hash_addresses(key, people) == {email: hash_address(key, email) for email in people}
 
 
 def test_a_hash_needs_the_key() -> None:

@@ -345,24 +345,30 @@ def test_who_says_no_in_mid_import_is_not_brought_back(
         assert [action for _, action, _ in proofs(session)].count("imported") == 1
 
 
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["known elsewhere", "a stranger"])
 def test_who_signs_up_in_mid_import_keeps_their_place(
-    take: Import, engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
+    take: Import, engine: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool
 ) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer")
-    take("email\nann@example.org\n", Order("daily", confirmed=True, consent="x"))
+    if elsewhere:
+        take("email\nann@example.org\n", Order("daily", confirmed=True, consent="x"))
     known = Intake._known
 
     def and_then_signs_up(self: Intake, session: Session, people: Any) -> Any:
         found = known(self, session, people)
+        monkeypatch.setattr(Intake, "_known", known)
         with db.writing(engine) as other:
-            sign_up(other, "ann@example.org", now=now, random=counting())
+            sign_up(other, "ann@example.org", now=now, random=lambda size: b"!" * size)
         return found
 
     monkeypatch.setattr(Intake, "_known", and_then_signs_up)
-    take("email\nann@example.org\n")
+    take("email\nann@example.org\nbob@example.org\n")
     with db.reading(engine) as session:
-        assert statuses(session, "ann@example.org") == {"daily": "confirmed", "weekly": "pending"}
+        assert statuses(session, "ann@example.org") == {"weekly": "pending"} | (
+            {"daily": "confirmed"} if elsewhere else {}
+        )
+        assert statuses(session, "bob@example.org") == {"weekly": "confirmed"}
 
 
 def test_what_fails_in_a_lane_ends_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
