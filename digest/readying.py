@@ -116,7 +116,8 @@ def refuse_dead_links(app: App, issue_id: int, verb: str = "approve", *, progres
         first = "; ".join(f"{one.url} ({one.why})" for one in found.dead[:3])
         raise NeedsDecision(
             f"issue {issue_id} has {_links(len(found.dead))}: {first}.",
-            f"Mend or drop them, or let it go out all the same: digest issues {verb} {issue_id} --dead-links",
+            f"{_MEND[verb].format(issue_id)}, or let it go out all the same: "
+            f"digest issues {verb} {issue_id} --dead-links",
         )
 
 
@@ -130,5 +131,9 @@ def _links(count: int) -> str:
     return "a dead link" if count == 1 else f"{count} dead links"
 
 
+_MEND = {
+    "approve": "Mend or drop them",
+    "send": "To mend or drop them, make it a draft again (digest issues reject {})",
+}
 _TRUE_FOR = timedelta(hours=1)
 _WORD = "0linkcheck0"  # marks the blanks of what is rendered only to be looked at
