@@ -31,7 +31,7 @@ from digest.deliver import run as delivering
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.run import Delivered
 from digest.deliver.seats import run as seats
-from digest.errors import ConfigError, DigestError, IllegalMove, NeedsDecision, NothingToDo
+from digest.errors import ConfigError, IllegalMove, NeedsDecision, NothingToDo
 from digest.models import Issue, IssueState
 from digest.proofs import NO_PROOFS, press_of, prove, stationery_of
 from digest.stopping import stopping, unless_stopped
@@ -312,21 +312,21 @@ def _let_go(app: App, issue: Issue, dead_links: bool, progress: Watcher) -> None
     """A held issue as approved, or as frozen if it was that before; what can't be let go is held as it was."""
     issue_id, now = _id(issue), app.clock()
     with db.writing(app.engine) as session:
-        if issue.inputs is not None:
-            issues.move(session, issue_id, IssueState.FROZEN, now)
-            return
-        issues.move(session, issue_id, IssueState.DRAFT, now)
+        issues.move(session, issue_id, IssueState.FROZEN if issue.inputs else IssueState.DRAFT, now)
+    if issue.inputs:
+        return
     try:
         composed = _composed_anew(app, issue)
-        if not dead_links:
-            readying.refuse_dead_links(app, issue_id, "send", progress=progress)
-        with db.writing(app.engine) as session:
-            issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
-    except DigestError:
+    finally:
+        # Asking links takes its time: as a draft, the timetable would hold it again meanwhile.
         with db.writing(app.engine) as session:
             if rows.issue_of(session, issue_id).state == IssueState.DRAFT:
                 issues.move(session, issue_id, IssueState.HELD, now, issue.reason)
-        raise
+    if not dead_links:
+        readying.refuse_dead_links(app, issue_id, "send", progress=progress)
+    with db.writing(app.engine) as session:
+        issues.move(session, issue_id, IssueState.DRAFT, now)
+        issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
 
 
 def _composed_anew(app: App, issue: Issue) -> Composed:

@@ -110,7 +110,7 @@ def refuse_dead_links(app: App, issue_id: int, verb: str = "approve", *, progres
         if edition_of(session, issue.edition_id).dead_links != "block":
             return
     found = checked(app, issue_id)
-    if found is None or not _counts(found, issue.content_hash, app.clock()):
+    if found is None or not _still_true(found, issue.content_hash, app.clock()):
         found = asyncio.run(check_links(app, issue_id, progress=progress))
     if found.dead:
         first = "; ".join(f"{one.url} ({one.why})" for one in found.dead[:3])
@@ -121,7 +121,7 @@ def refuse_dead_links(app: App, issue_id: int, verb: str = "approve", *, progres
         )
 
 
-def _counts(found: Checked, content_hash: str, now: datetime) -> bool:
+def _still_true(found: Checked, content_hash: str, now: datetime) -> bool:
     """Whether the last look still tells how it is; who waits for a dead link to be mended wants a new one."""
     young = now - datetime.fromisoformat(found.at) < _TRUE_FOR
     return young and found.content_hash == content_hash and not found.dead
