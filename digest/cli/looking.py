@@ -64,7 +64,7 @@ def preview(
         shown = seen[0]
         files = {name: html.encode() for name, html in page.pages(seen, app.templates, beyond).items()}
         files |= {"issue.html": shown.html.encode(), "issue.txt": shown.text.encode(), "issue.eml": shown.raw}
-        views = page.views(shown.html) if program else ()
+        views = page.views(shown.seen) if program else ()
         drawn = [to / f"{view.id}.png" for view in views]
         folder.write(to, files, [path.name for path in drawn])
         for done, (view, path) in enumerate(zip(views, drawn, strict=True), 1):
@@ -144,6 +144,7 @@ def _shown(
     from digest.blanks import URLS, Blank, fill
     from digest.deliver.lint import lint
     from digest.deliver.trial import specimen
+    from digest.pictures import run as pictures
     from digest.previewing.page import Shown
 
     stationery, wrong, list_id = pipeline.stationery_of(app, issue_id, reader, share)
@@ -156,4 +157,4 @@ def _shown(
     found = [*problems, *wrong, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
     found += [*readying.warnings(app, issue_id), *proofs.unknown_fields(app, stationery, list_id)]
     name = _name(share) if share else reader or "everybody"
-    return Shown(name, subject, html, text, raw, tuple(found))
+    return Shown(name, subject, html, text, raw, tuple(found), pictures.content_of(app.engine, app.links, html))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from digest.config.reading import read
 from digest.demo.magazine import Magazine, magazine, served
 from digest.demo.mailbox import FolderMailbox
 from digest.errors import UsageError
-from digest.pictures import storing
+from digest.pictures import run as pictures
 from digest.pipeline import Published
 from subscribers.joining import SignUp, admit
 
@@ -211,9 +210,8 @@ def _mailbox(folder: Path) -> Iterator[int]:
 def _with_pictures(html: str, app: wiring.App, folder: Path) -> str:
     """The HTML with its pictures beside it, so that it is whole where no page of ours is served."""
     (folder / "pictures").mkdir(exist_ok=True)
-    ours = re.compile(re.escape(app.links.picture("")) + r"(([0-9a-f]{64})\.(?:jpg|png))")
-    with db.reading(app.engine) as session:
-        for name, sha256 in set(ours.findall(html)):
-            if kept := storing.picture(session, sha256):
-                (folder / "pictures" / name).write_bytes(kept.content)
-    return ours.sub(r"pictures/\1", html)
+    for url, content in pictures.content_of(app.engine, app.links, html).items():
+        name = url.rpartition("/")[2]
+        (folder / "pictures" / name).write_bytes(content)
+        html = html.replace(url, f"pictures/{name}")
+    return html
