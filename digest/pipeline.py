@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
-from digest import db, enqueuing, proofs, readying, staff
+from digest import db, enqueuing, readying, staff
 from digest.compose import issues, rows
 from digest.compose import run as composing
 from digest.compose.freezing import freeze
 from digest.compose.run import Composed, Slot
-from digest.deliver import reporting
 from digest.deliver import run as delivering
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.run import Delivered
@@ -34,37 +33,19 @@ from digest.deliver.seats import run as seats
 from digest.errors import ConfigError, IllegalMove, NeedsDecision, NothingToDo
 from digest.models import Issue, IssueState
 from digest.proofs import NO_PROOFS, press_of, prove, stationery_of
+from digest.readership import Audience, audience_of, may_narrow, somebody
 from digest.stopping import stopping, unless_stopped
 from digest.wiring import App
 
 if TYPE_CHECKING:
     from digest.gather.run import GatherReport
 
-__all__ = ["stationery_of"]  # besides what stands here: what an issue looks like, for whoever shows it
+# Besides what stands here: what an issue looks like, and whom it would go to, for whoever shows it.
+__all__ = ["Audience", "audience_of", "stationery_of"]
 
 log = logging.getLogger(__name__)
 
 TIMETABLE = "the timetable"
-
-
-@dataclass(frozen=True)
-class Audience:
-    """Whom a release would mail."""
-
-    size: int
-    last: int | None  # how many the edition's last issue went to; None before the first
-    nothing: int = 0  # others, who follow nothing of what is in it
-
-    @property
-    def sentence(self) -> str:
-        """What a person is told before they press the button."""
-        skipped = f" Skipped, as they follow nothing that is in it: {self.nothing:,}." if self.nothing else ""
-        return f"You are about to mail {self.size:,} {'person' if self.size == 1 else 'people'}.{skipped}"
-
-    @property
-    def surprising(self) -> bool:
-        """Whether a person should look twice: a first send, or more than twice the last."""
-        return self.last is None or self.size > 2 * self.last
 
 
 @dataclass(frozen=True)
@@ -186,48 +167,34 @@ def _say_if_released(app: App, issue_id: int) -> None:
         )
 
 
-def audience_of(app: App, issue_id: int) -> Audience:
-    """How many people an issue would go to now, and how many the edition's last one went to."""
-    with db.reading(app.engine) as session:
-        issue = rows.issue_of(session, issue_id)
-        rows.edition_of(session, issue.edition_id)
-        shares = proofs.shares_of(app, session, issue_id)
-        return Audience(shares.readers, reporting.last_audience(session, issue.edition_id), shares.nothing)
-
-
-def release(app: App, issue_id: int, *, stop: asyncio.Event | None = None, progress: Watcher = unwatched) -> Issue:
+def release(
+    app: App, issue_id: int, *, only: str = "", stop: asyncio.Event | None = None, progress: Watcher = unwatched
+) -> Issue:
     """The issue, frozen if it was approved, with its deliveries written; from then on it is sent by whoever delivers.
 
-    NeedsDecision when the content is not what was approved any more (the issue is a draft again), when it can't go
-    out as rendered, or when nobody is on the list. ConfigError when the settings don't allow mail yet. Stopped, between
-    two chunks of the audience, when `stop` is set.
+    With the filter `only` it goes to those whom it means, of its edition's segment. NeedsDecision when the content is
+    not what was approved any more (the issue is a draft again), when it can't go out as rendered, when nobody is on the
+    list, or in the segment, or when there is an `only` for what was frozen already. ConfigError when the settings don't
+    allow mail yet. Stopped, between two chunks of the audience, when `stop` is set.
     """
     check_ready(app)
     now = app.clock()
-    _somebody(app, issue_id)
+    found = somebody(app, issue_id, only)
+    if found.outside:
+        log.info("issue %d: %d readers of its list are outside its segment", issue_id, found.outside)
     with db.reading(app.engine) as session:
         press = press_of(app, session, rows.issue_of(session, issue_id), now)
-    proved = prove(app, issue_id, press, stop=stop, progress=progress)
+    proved = prove(app, issue_id, press, only=only, stop=stop, progress=progress)
     with db.writing(app.engine) as session:
         issue = rows.issue_of(session, issue_id)
+        may_narrow(issue, only)
         if issue.state != IssueState.FROZEN:
-            issue = freeze(session, app.config, app.links, issue_id, press, now)
+            issue = freeze(session, app.config, app.links, issue_id, press, now, only)
     if issue.state == IssueState.DRAFT:
         composing.amend(app.engine, app.config, app.links, issue_id, now, lambda session: None)
         raise NeedsDecision(f"issue {issue_id} is a draft again. {issue.reason}")
     ready = proved.variants if proved.content_hash == issue.approved_hash else NO_PROOFS.variants
     return enqueuing.enqueue(app, issue_id, progress=stopping(progress, stop, issue_id), ready=ready)
-
-
-def _somebody(app: App, issue_id: int) -> Audience:
-    found = audience_of(app, issue_id)
-    if found.size == 0 and found.nothing:
-        raise NeedsDecision(
-            f"issue {issue_id} has nobody to go to: none of its list's readers follows anything that is in it"
-        )
-    if found.size == 0:
-        raise NeedsDecision(f"issue {issue_id} has nobody to go to: its list has no confirmed subscriber")
-    return found
 
 
 async def deliver(
@@ -272,6 +239,7 @@ async def send(
     app: App,
     issue_id: int,
     *,
+    only: str = "",
     agree: Callable[[Audience], None] | None = None,
     dead_links: bool = False,
     stop: asyncio.Event | None = None,
@@ -279,9 +247,9 @@ async def send(
 ) -> Published:
     """Send one issue by hand: an approved one, one that was cut off, or a held one, which asking for it approves.
 
-    The links of a held one are asked again, as its edition says, unless `dead_links` may go out.
-
-    NeedsDecision for a draft, NothingToDo for what is at its end.
+    With the filter `only` it goes to those whom it means, of its edition's segment. The links of a held one are asked
+    again, as its edition says, unless `dead_links` may go out. NeedsDecision for a draft, and for an `only` when it was
+    frozen before; NothingToDo for what is at its end.
     """
     await asyncio.to_thread(seats.check, app.engine, app.config, app.clock())
     with db.reading(app.engine) as session:
@@ -290,9 +258,10 @@ async def send(
         raise NeedsDecision(f"issue {issue_id} is a draft: digest issues approve {issue_id}")
     if issue.state in {IssueState.SENT, IssueState.CANCELLED, IssueState.SKIPPED}:
         raise NothingToDo(f"issue {issue_id} is {issue.state}")
+    may_narrow(issue, only)
     if issue.state != IssueState.SENDING:
         await asyncio.to_thread(check_ready, app)
-        audience = await asyncio.to_thread(_somebody, app, issue_id)
+        audience = await asyncio.to_thread(somebody, app, issue_id, only)
         if agree is not None:
             agree(audience)
     if issue.state == IssueState.HELD:
@@ -302,7 +271,7 @@ async def send(
         await asyncio.to_thread(_let_go, app, issue, dead_links, progress)
     if issue.state != IssueState.SENDING:
         await unless_stopped(stop, _have_pictures(app, issue_id, progress))
-        await asyncio.to_thread(release, app, issue_id, stop=stop, progress=progress)
+        await asyncio.to_thread(release, app, issue_id, only=only, stop=stop, progress=progress)
     delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
     after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
     return Published(after, None, delivered)

@@ -12,10 +12,10 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import ColumnElement, Row, or_, select
 from sqlmodel import Session
 
-from digest import db, readying
+from digest import db, readying, segments
 from digest.blanks import Blank, fill
 from digest.compose import rows
 from digest.compose import run as composing
@@ -62,6 +62,7 @@ class Shares:
     variants: tuple[Share, ...]  # the most frequent first
     nothing: int  # readers who follow nothing of what is in it, and are skipped
     elsewhere: int = 0  # readers of the list who chose other editions alone; not said once it is written
+    outside: int = 0  # readers of the list outside the issue's segment; likewise
 
     @property
     def readers(self) -> int:
@@ -92,10 +93,16 @@ def press_of(app: App, session: Session, issue: Issue, now: datetime) -> Press:
 
 
 def prove(
-    app: App, issue_id: int, press: Press, *, stop: asyncio.Event | None = None, progress: Watcher = unwatched
+    app: App,
+    issue_id: int,
+    press: Press,
+    *,
+    only: str = "",
+    stop: asyncio.Event | None = None,
+    progress: Watcher = unwatched,
 ) -> Proofs:
     """All variants that an approved issue's readers would get now, printed: what can't go out is found before anything
-    is fixed. None if it is not what was approved, which freezing refuses.
+    is fixed. None if it is not what was approved, which freezing refuses. With the filter `only`, theirs whom it means.
 
     NeedsDecision if one of them must not go out. Stopped when `stop` is set.
     """
@@ -106,7 +113,8 @@ def prove(
         if content is None or content_hash(content) != issue.approved_hash:
             return NO_PROOFS
         offer = offered(content, app.templates.languages())
-        for _, outcome in _outcomes(session, issue, offer, app.clock()):
+        segment = segments.of_issue(session, issue, app.clock(), only)
+        for _, outcome in _outcomes(session, issue, offer, app.clock(), segment):
             if outcome.key and outcome.pick:
                 picks.setdefault(outcome.key, outcome.pick)
     printer, ready = Printer(issue_id, content, offer, press, app.clock()), dict[str, Variant]()
@@ -118,8 +126,9 @@ def prove(
     return Proofs(issue.approved_hash, ready)
 
 
-def shares_of(app: App, session: Session, issue_id: int) -> Shares:
-    """Which variants the issue has, and how many readers each; of one that is not frozen, as they would be now.
+def shares_of(app: App, session: Session, issue_id: int, only: str = "") -> Shares:
+    """Which variants the issue has, and how many readers each; of one that is not frozen, as they would be now, those
+    alone whom the filter `only` means.
 
     NothingToDo if the issue is closed without having been frozen.
     """
@@ -129,9 +138,12 @@ def shares_of(app: App, session: Session, issue_id: int) -> Shares:
     content = _shown(app, session, issue)
     offer = offered(content, app.templates.languages())
     readers, picks = Counter[str | None](), {EVERYBODY: offer.everybody}
-    readers[EVERYBODY] = audience.size(session, _list_of(session, issue), app.clock())
-    elsewhere = 0
-    for wish, outcome in _outcomes(session, issue, offer, app.clock()):
+    list_id, now = _list_of(session, issue), app.clock()
+    segment = segments.of_issue(session, issue, now, only)
+    everybody = audience.size(session, list_id, now)
+    readers[EVERYBODY] = everybody if segment is None else audience.size(session, list_id, now, segment)
+    outside, elsewhere = everybody - readers[EVERYBODY], 0
+    for wish, outcome in _outcomes(session, issue, offer, now, segment):
         readers[EVERYBODY] -= wish.people
         if outcome.wanted:
             readers[outcome.key] += wish.people
@@ -141,7 +153,7 @@ def shares_of(app: App, session: Session, issue_id: int) -> Shares:
             picks.setdefault(outcome.key, outcome.pick)
     nothing = readers.pop(None, 0)
     found = (_share(content, key or "", number, picks[key or ""]) for key, number in readers.items() if number)
-    return Shares(tuple(sorted(found, key=_most_first)), nothing, elsewhere)
+    return Shares(tuple(sorted(found, key=_most_first)), nothing, elsewhere, outside)
 
 
 def _written(session: Session, issue_id: int) -> Shares:
@@ -170,10 +182,12 @@ def _most_first(share: Share) -> tuple[int, str]:
     return -share.readers, share.key
 
 
-def _outcomes(session: Session, issue: Issue, offer: Offer, now: datetime) -> Iterator[tuple[Wish, Outcome]]:
-    """What the issue is to those who have chosen, each different wish once."""
+def _outcomes(
+    session: Session, issue: Issue, offer: Offer, now: datetime, segment: ColumnElement[bool] | None
+) -> Iterator[tuple[Wish, Outcome]]:
+    """What the issue is to those of the segment who have chosen, each different wish once."""
     rule = _rule(session, issue, offer)
-    for wish in audience.wishes(session, _list_of(session, issue), now):
+    for wish in audience.wishes(session, _list_of(session, issue), now, segment):
         yield wish, rule.outcome(wish.choices, wish.language)
 
 
@@ -210,7 +224,8 @@ def stationery_of(
         if share is not None:
             key, pick = share.key, Pick(share.articles, share.language)
         elif reader is not None:
-            key, pick = _of_reader(session, issue, offer, normalise(reader).normalised)
+            segment = segments.of_issue(session, issue, app.clock())
+            key, pick = _of_reader(session, issue, offer, segment, normalise(reader).normalised)
         if issue.inputs is not None:
             kept = session.scalars(select(Variant).where(_v.c.issue_id == issue_id, _v.c.key == key)).first()
             if kept is not None:
@@ -251,7 +266,9 @@ def _is_known(session: Session, list_id: str, name: str) -> bool:
     return session.execute(select(_p.c.id).where(*its, said).limit(1)).first() is not None
 
 
-def _of_reader(session: Session, issue: Issue, offer: Offer, address: str) -> tuple[str, Pick]:
+def _of_reader(
+    session: Session, issue: Issue, offer: Offer, segment: ColumnElement[bool] | None, address: str
+) -> tuple[str, Pick]:
     """The key and the pick of the variant that the ledger has for this reader, else of what they chose by now."""
     stored = reporting.variant_of(session, issue.id or 0, address)
     if stored is not None:
@@ -262,6 +279,8 @@ def _of_reader(session: Session, issue: Issue, offer: Offer, address: str) -> tu
     wish = audience.wish(session, _list_of(session, issue), address)
     if wish is None:
         raise NotFound(f"there is no reader with this address on the list {_list_of(session, issue)}")
+    if segment is not None and not segments.has(session, segment, address):
+        raise NothingToDo(f"issue {issue.id} is not for this reader: they are outside its segment")
     outcome = _rule(session, issue, offer).outcome(wish.choices, wish.language)
     if not outcome.wanted:
         raise NothingToDo(f"issue {issue.id} is not for this reader: they chose other editions of the list")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from digest import db
+from digest import db, segments
 from digest.config import Config, declared
-from digest.errors import DatabaseUnavailable
+from digest.errors import ConfigError, DatabaseUnavailable
 from digest.instance import instance
 from digest.links import Links
 from digest.models import Instance
@@ -58,7 +58,8 @@ def opened(
 ) -> Iterator[App]:
     """The app on `config`: schema brought up to date, declared tables applied, instance known; closed at the end.
 
-    DatabaseUnavailable when the database is newer than this program or can't be opened.
+    DatabaseUnavailable when the database is newer than this program or can't be opened. ConfigError when a segment
+    names an edition or a list that there is not.
     """
     _make_private(db.sqlite_file(config.database.url))
     engine = opened_engine(config)
@@ -96,7 +97,11 @@ def _declare(engine: Engine, config: Config, now: datetime) -> tuple[str, ...]:
         if not declared.differs(session, config, now):
             return ()
     with db.writing(engine) as session:
-        return tuple(declared.apply(session, config, now))
+        said = tuple(declared.apply(session, config, now))
+        # Not with the other settings: the database has editions and lists that the file does not.
+        if problems := segments.unknown(session, config):
+            raise ConfigError(problems)
+        return said
 
 
 def _instance(engine: Engine, now: datetime, random_bytes: Callable[[int], bytes]) -> Instance:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import starmap
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, literal, or_, select
@@ -47,6 +48,7 @@ class Member(NamedTuple):
     domain: str
     choices: str = NO_CHOICES  # Subscription.choices as it is stored
     language: str | None = None
+    within: bool = True  # the segment that was asked about
 
 
 class Wish(NamedTuple):
@@ -140,14 +142,23 @@ def last_consent(session: Session) -> int:
 
 
 def members(
-    session: Session, list_id: str, after: int, limit: int, *, now: datetime, consented: int | None = None
+    session: Session,
+    list_id: str,
+    after: int,
+    limit: int,
+    *,
+    now: datetime,
+    consented: int | None = None,
+    segment: ColumnElement[bool] | None = None,
 ) -> list[Member]:
     """Up to `limit` people who may get an issue of the list now, by id, the first one above `after`.
 
     With `consented`, a `last_consent` of earlier, only those who had confirmed by then and were on the list ever since.
+    With `segment`, a condition on `subscriber`, those outside it are among them, and say so: a page is never more work
+    than its people, however few of them it is about.
     """
-    rows = session.execute(
-        select(_person.c.id, _person.c.domain, _choices, _person.c.language)
+    page = (
+        select(_person.c.id, _person.c.domain, _choices.label("choices"), _person.c.language)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
         .where(_place.c.list_id == list_id, _place.c.subscriber_id > after, _wanted(now))
         .where(_person.c.id > after)  # follows, but PostgreSQL would begin at the first person for every page
@@ -155,17 +166,24 @@ def members(
         .order_by(_place.c.subscriber_id)
         .limit(limit)
     )
-    return list(map(Member._make, rows))
+    if segment is not None:
+        # Around the page, not in it: in it PostgreSQL would look for the whole list's answers before it takes a page.
+        found = page.subquery("page")
+        page = select(found, _within(found.c.id, segment)).order_by(found.c.id)
+    return list(starmap(Member, session.execute(page)))
 
 
-def wishes(session: Session, list_id: str, now: datetime) -> Iterator[Wish]:
-    """What those who may get an issue of the list now have chosen, each different wish once; not who chose nothing."""
+def wishes(session: Session, list_id: str, now: datetime, segment: ColumnElement[bool] | None = None) -> Iterator[Wish]:
+    """What those who may get an issue of the list now have chosen, each different wish once; not who chose nothing.
+
+    With `segment`, a condition on `subscriber`, what those in it have.
+    """
     number = func.count()
     chose = or_(_choices != NO_CHOICES, _person.c.language.is_not(None))
     people = (
         select(_choices, _person.c.language, number)
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted(now), chose)
+        .where(_place.c.list_id == list_id, _wanted(now), chose, *_all_within(segment))
         .group_by(_choices, _person.c.language)
         .order_by(number.desc(), _choices, _person.c.language)
     )
@@ -191,7 +209,7 @@ def size(session: Session, list_id: str, now: datetime, segment: ColumnElement[b
     people = (
         select(func.count())
         .select_from(_place.join(_person, _person.c.id == _place.c.subscriber_id))
-        .where(_place.c.list_id == list_id, _wanted(now), *([] if segment is None else [_within(segment)]))
+        .where(_place.c.list_id == list_id, _wanted(now), *_all_within(segment))
     )
     return int(session.execute(people).scalar_one())
 
@@ -238,9 +256,13 @@ def _wanted(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     return and_(here, _person.c.erasing_at.is_(None), _list_on(), ~_suppressed())
 
 
-def _within(segment: ColumnElement[bool]) -> ColumnElement[bool]:
+def _all_within(segment: ColumnElement[bool] | None) -> list[ColumnElement[bool]]:
+    return [] if segment is None else [_within(_person.c.id, segment)]
+
+
+def _within(person_id: ColumnElement[int], segment: ColumnElement[bool]) -> ColumnElement[bool]:
     row = table(Subscriber)
-    return exists(select(1).where(row.c.id == _person.c.id, segment).correlate(_person))
+    return exists(select(1).select_from(row).where(row.c.id == person_id, segment).correlate_except(row))
 
 
 def _list_on() -> ColumnElement[bool]:

@@ -138,7 +138,7 @@ def _rows(session: Session, page: Sequence[Any], wanted: Wanted, last: int) -> I
     """The cells of a page; what is no list's stands in the first row of its person, `last` being the one before."""
     people = {row[0]: row[1] for row in page}
     tags, proofs = _tags(session, [*people]), _proofs(session, people, wanted.list_id)
-    away = _away(session, [row[4] for row in page])
+    away = _away(session, page)
     besides = [told(session, [*people]) for told in (wanted.besides or {}).values()]
     for id_, email, name, language, hashed, attributes, list_id, status, choices, *dates in page:
         mine = (list_id,) if id_ == last else (list_id, None)
@@ -211,9 +211,13 @@ def _proof(typed: str, at: str, *rest: Any) -> str:
     return proof_json([said[name] for name in PROOF])
 
 
-def _away(session: Session, hashes: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+def _away(session: Session, page: Sequence[Any]) -> dict[str, list[dict[str, str]]]:
+    """By hash, where each of the page is suppressed and why; a list on which nobody is asks for one row alone."""
     row = table(Suppression)
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    if not session.execute(select(select(row.c.hash).exists())).scalar():
+        return found
+    hashes = [person[4] for person in page]
     rows = select(row.c.hash, row.c.scope, row.c.reason, type_coerce(row.c.at, NullType()))
     rows = rows.where(bulk.among(session, row.c.hash, hashes))
     for hashed, scope, reason, at in session.execute(rows.order_by(row.c.scope)):

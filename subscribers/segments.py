@@ -8,7 +8,7 @@ Nothing of the text ever becomes SQL: `segment_rules` makes expressions of the t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -104,6 +104,20 @@ def parse(text: str) -> Node:
     if not parser.over:
         raise parser.wrong("and, or, or the end")
     return tree
+
+
+def named(tree: Node) -> Iterator[tuple[str, str]]:
+    """The editions and lists that a filter names, each with the word "edition" or "list" before it."""
+    match tree:
+        case Not():
+            yield from named(tree.of)
+        case All() | AnyOf():
+            for part in tree.of:
+                yield from named(part)
+        case Got():
+            yield "edition", tree.edition
+        case Test(field="list"):
+            yield from (("list", str(value)) for value in tree.values)
 
 
 @dataclass(frozen=True)

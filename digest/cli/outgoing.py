@@ -63,14 +63,20 @@ def test(
 def send(
     ctx: typer.Context,
     issue: _IssueId = None,
+    segment: Annotated[
+        str, typer.Option(metavar="FILTER", help="Only to these of its readers, as in: missed weekly 11.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before mailing.")] = False,
     dead_links: Annotated[bool, typer.Option("--dead-links", help="Though links of a held one are dead.")] = False,
 ) -> None:
     """Freeze and send an approved issue, or one that was held or cut off.
 
+    With --segment it goes to those alone whom the filter means; nobody else gets it later.
+
     \b
-    Example:
+    Examples:
       digest issues send 12 --yes
+      digest issues send 12 --segment 'missed weekly 11'
     """
     from digest import pipeline
     from digest.cli import publish
@@ -84,7 +90,9 @@ def send(
             publish.agree(here, audience, yes)
 
         async def sending(stop: asyncio.Event) -> Published:
-            done = await pipeline.send(app, chosen, agree=agree, dead_links=dead_links, stop=stop, progress=progress)
+            done = await pipeline.send(
+                app, chosen, only=segment, agree=agree, dead_links=dead_links, stop=stop, progress=progress
+            )
             say_what_is_left(here, app, chosen, stop)
             return done
 
@@ -137,6 +145,7 @@ def status(ctx: typer.Context, issue: _IssueId = None) -> None:
     more = asdict(following) | {"remaining_s": following.remaining_s, "adopted": not refusal, "why_not": refusal}
     paused = ", paused" if row.paused else ""
     lines = [f'Issue {row.id} "{data["subject"]}" is {row.state}{paused}. {row.reason}'.rstrip()]
+    lines += [f"It is for those of its list who match: {text}" for text in row.segments]
     lines += _followed(row, by_state, following)
     if refusal:
         lines.append(f"This database is not adopted: {seats.refusal_of(refusal)}.")
@@ -226,6 +235,7 @@ def variants(ctx: typer.Context, issue: _IssueId = None) -> None:
     table = frame.columns(["VARIANT", "READERS", "ARTICLES", "LANGUAGE", "SUBJECT"], rows, widest=80)
     without = [f"Skipped, as they follow nothing that is in it: {found.nothing:,}."] if found.nothing else []
     without += [f"Not its readers, as they chose other editions: {found.elsewhere:,}."] if found.elsewhere else []
+    without += [f"Not its readers, as they are outside its segment: {found.outside:,}."] if found.outside else []
     here.out({"issue": chosen, **asdict(found)}, [*table, *without])
 
 
@@ -260,6 +270,8 @@ def _why_none(session: Session, issue: Issue, address: str) -> str:
         return f"issue {issue.id} did not go to this address: nobody with it is known here"
     if reporting.chose_others(session, issue, address):
         return f"issue {issue.id} did not go to this address: the person chose other editions of the list"
+    if issue.segments:
+        return f"issue {issue.id} did not go to this address: {reporting.outside(issue)}"
     at = f"{issue.frozen_at:%Y-%m-%d %H:%M} UTC"
     return f"issue {issue.id} did not go to this address: it was not a confirmed one of the list at {at}"
 

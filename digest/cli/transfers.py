@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +80,7 @@ def _taken(here: frame.Frame, path: str, order: Order, reading: Reading, bad: Pa
         closing.enter_context(people.said())
         file = closing.enter_context(people.file_of(path))
         refuse = _refuser(closing.enter_context(people.owned(bad))) if bad else transfer.overlook
+        _settle()
         return transfer.import_people(
             file,
             order,
@@ -128,6 +130,7 @@ def export(
         condition = people.chosen(opened, session, where, list_id)
         besides = {"deliveries": _deliveries} if ledger else {}
         wanted = exporting.Wanted(list_id, condition, kind, guarded=not raw, besides=besides)
+        _settle()
         if path is None:
             sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # TextIO lacks the method
             exporting.export_people(session, sys.stdout, wanted)
@@ -135,6 +138,11 @@ def export(
         with people.owned(path) as file:
             count = exporting.export_people(session, file, wanted)
     here.out({"list": list_id, "people": count, "file": str(path)}, f"{people.counted(count)} in {path}.")
+
+
+def _settle() -> None:
+    """What is loaded stays: a million rows set off hundreds of looks for garbage, each of which would go through it."""
+    gc.freeze()
 
 
 VERBS: Mapping[str, Callable[..., None]] = {"import": import_, "export": export}

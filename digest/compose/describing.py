@@ -44,6 +44,7 @@ def listed(issue: Issue) -> dict[str, Any]:
         "state": str(issue.state),
         "reason": issue.reason,
         "subject": issue.subject_override or issue.subject,
+        "segments": issue.segments,
         "due_at": _instant(issue.due_at),
         "window": [_instant(issue.window_start), _instant(issue.window_end)],
         "sent_at": _instant(issue.sent_at),

@@ -10,6 +10,7 @@ from functools import partial
 
 from sqlmodel import Session, col, select
 
+from digest import segments
 from digest.compose import rows
 from digest.compose.building import Material, build
 from digest.compose.content import IssueContent, content_hash, from_json, to_json
@@ -27,8 +28,11 @@ from digest.templating import Templates
 from subscribers.audience import last_consent
 
 
-def freeze(session: Session, config: Config, links: Links, issue_id: int, press: Press, now: datetime) -> Issue:
-    """The issue: frozen; or a draft again, with the reason, if it is not what was approved any more.
+def freeze(
+    session: Session, config: Config, links: Links, issue_id: int, press: Press, now: datetime, only: str = ""
+) -> Issue:
+    """The issue: frozen, for those of its list whom its edition's segment and the filter `only` mean; or a draft
+    again, with the reason, if it is not what was approved any more.
 
     IllegalMove if it is not approved. NeedsDecision, with nothing changed, if the rendered issue must not go out. The
     caller looks at the state: a refusal has to be committed too.
@@ -48,6 +52,7 @@ def freeze(session: Session, config: Config, links: Links, issue_id: int, press:
     session.add_all(
         Appearance(edition_id=issue.edition_id, article_id=article_id, issue_id=issue_id) for article_id in sorted(told)
     )
+    issue.segments = segments.filters(session, issue, only)
     issue.number, issue.inputs = content.number, zlib.compress(to_json(content).encode(), 9)
     issue.audience_consents = last_consent(session)
     session.add(issue)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
-from digest.config.kinds import Kind, Wrong, unprintable
+from digest.config.kinds import Kind, Wrong, shown, unprintable
 from digest.timetable import parse_schedule
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
@@ -53,6 +53,21 @@ def _schedule(value: str) -> str | None:
     except ValueError:
         return None
     return value
+
+
+def _segment(raw: Any) -> str:
+    if not isinstance(raw, str) or unprintable(raw):
+        raise Wrong(_FILTER)
+    if raw.strip():
+        # With the tables of people behind it, which most commands do without.
+        from subscribers.errors import BadFilter
+        from subscribers.segments import parse
+
+        try:
+            parse(raw)
+        except BadFilter as error:
+            raise Wrong("a filter of people", f"{shown(raw)}, which can't be read: {error}") from None
+    return raw.strip()
 
 
 def as_ascii(host: str) -> str | None:
@@ -181,6 +196,7 @@ def _bind(value: str) -> str | None:
     return value if fits else None
 
 
+_FILTER = 'a filter of people on one line, like tag = vip and language = "de"'
 ID = _kind("an id of letters, digits, hyphens and dots, at most 64 characters long", _id)
 HOST = _kind("a host name or IP address", as_ascii)
 DOMAIN = _kind(
@@ -191,6 +207,7 @@ SENDER = Kind('exactly one mailbox like "Name <news@example.org>" (a name with a
 MAILBOX = _kind('one mailbox like "Name <news@example.org>"', _mailbox)
 ZONE = Kind("a time zone like Europe/Berlin", _read_zone)
 SCHEDULE = _kind('a schedule like "fri 07:00" or a cron line of five fields like "0 7 * * fri"', _schedule)
+SEGMENT = Kind(_FILTER, _segment)
 LANGUAGE = _kind('a language like "en" or "pt-BR"', _language)
 URL = _kind("a URL like https://example.org/", _url)
 FONT = _kind(

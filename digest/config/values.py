@@ -237,6 +237,7 @@ class EditionConfig:
     id: str
     list: str
     title: str
+    segment: str = ""  # a filter of those on the list who get it; "": all of them
     schedule: str | None = None  # "fri 07:00" | a cron line of five fields | None: by hand only
     timezone: str | None = None  # default: site.timezone
     window_days: int = 7

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, DateTime, Insert, Integer, Text, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from digest import segments
 from digest.config import Config
 from digest.deliver.allotting import Allotment
 from digest.deliver.given import Row, Rows, Statement, instant, put
@@ -49,6 +50,7 @@ class Order:
     domain: str  # right side of the Message-IDs
     key: bytes
     consents: int | None  # who confirmed after this line of the record gets the next issue
+    segment: ColumnElement[bool] | None  # whom of the list it is for; None: all of it
     at: datetime
     due_at: datetime
     expires_at: datetime
@@ -76,6 +78,7 @@ def order(session: Session, config: Config, issue_id: int, now: datetime) -> Ord
         domain=sender(config, mailing_list).domain,
         key=session.get_one(Instance, 1).message_key,
         consents=issue.audience_consents,
+        segment=segments.of_issue(session, issue, now),
         at=now,
         due_at=now + timedelta(seconds=config.mail.undo_s),
         expires_at=now + timedelta(hours=config.mail.expire_h),
@@ -88,7 +91,7 @@ class Chunk:
 
     after: int
     last: int
-    people: tuple[Member, ...]  # without those who chose other editions
+    people: tuple[Member, ...]  # without those who chose other editions, or are outside the segment
     keys: Mapping[int, str | None]  # by subscriber id, each one's variant; None: nothing of the issue is for them
 
     def __len__(self) -> int:
@@ -108,19 +111,20 @@ class Filling:
 
         Nothing is written: all that can be done without the lock is done here and in `laid`.
         """
-        order = self.order
         after, done = session.execute(
-            select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == order.issue_id)
+            select(_i.c.audience_cursor, _i.c.audience_complete).where(_i.c.id == self.order.issue_id)
         ).one()
-        people = (
-            [] if done else members(session, order.list_id, after, size, now=order.due_at, consented=order.consents)
-        )
+        people = [] if done else self._next(session, after, size)
         if not people:
             return None
-        outcomes = list(map(self.allotment.outcome, people))
-        readers = tuple(member for member, found in zip(people, outcomes, strict=True) if found.wanted)
-        keys = {member.id: found.key for member, found in zip(people, outcomes, strict=True)}
+        outcomes = [(member, self.allotment.outcome(member)) for member in people if member.within]
+        readers = tuple(member for member, found in outcomes if found.wanted)
+        keys = {member.id: found.key for member, found in outcomes}
         return Chunk(after, people[-1].id, readers, keys)
+
+    def _next(self, session: Session, after: int, size: int) -> list[Member]:
+        its = self.order
+        return members(session, its.list_id, after, size, now=its.due_at, consented=its.consents, segment=its.segment)
 
     def laid(self, chunk: Chunk) -> list[tuple[Piece, list[Row]]]:
         """The chunk's people in pieces, with their rows; all its variants have to be stored by now."""

@@ -132,7 +132,13 @@ def _absent(session: Session, issue_id: int, normalised: str) -> str:
     why = why_not(session, person, list_id, issue.frozen_at or issue.created_at)
     if not why and chose_others(session, issue, normalised):
         return "the person chose other editions of the list"
-    return _WHY[why]
+    return _WHY[why] if why or not issue.segments else outside(issue)
+
+
+def outside(issue: Issue) -> str:
+    """Why somebody who would get the issue by now had no delivery of it, as it went to a segment."""
+    asked = " and ".join(f"({text})" for text in issue.segments) if issue.segments[1:] else issue.segments[0]
+    return f"the person was not confirmed on the list, or outside the segment {asked}, when the issue was frozen"
 
 
 def chose_others(session: Session, issue: Issue, normalised: str) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from digest import db
 from digest.config import Config
 from digest.deliver.seats import run as seats
+from digest.doctor import audiences
 from digest.doctor.findings import Finding, bad, doubtful, good
 from digest.errors import DatabaseUnavailable
 from digest.models import Seat, Variant, table
@@ -44,6 +45,7 @@ def examine(engine: Engine, config: Config, now: datetime) -> list[Finding]:
         with engine.connect() as connection:
             found += _sqlite(connection, config, file) if file else _postgresql(connection, config, now)
             found += _past(connection, now)
+        found += audiences.examine(engine, config, now)
         if file:
             found += [_whole(file), _room(file), _writable(file)]
         standing = seats.look(engine, config)

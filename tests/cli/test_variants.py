@@ -97,3 +97,18 @@ def test_a_list_without_readers_has_a_preview_too(shell: Shell) -> None:
     for name in ("ann", "bob", "cem"):
         assert shell("subscribers", "unsubscribe", f"{name}@example.org", "--list", "weekly").code == 0
     assert shell("--json", "issues", "preview").json["shown"] == ["everybody"]
+
+
+def test_an_issue_for_some_says_how_many_it_is_not_for(shell: Shell) -> None:
+    newsroom(shell)
+    config = shell.folder / "config.toml"
+    config.write_text(
+        config.read_text().replace('title = "Weekly"\nsec', 'title = "Weekly"\nsegment = "email ends org"\nsec')
+    )
+    assert shell("--json", "issues", "variants").json["outside"] == 0
+    config.write_text(config.read_text().replace("ends org", "begins ann"))
+    assert "Not its readers, as they are outside its segment: 2." in shell("issues", "variants").out
+    config.write_text(config.read_text().replace("begins ann", "begin ann"))
+    refused = shell("issues", "variants")
+    assert refused.code == 2
+    assert '[editions] "weekly" segment: expected a filter of people, got "email begin ann"' in refused.err

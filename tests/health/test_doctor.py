@@ -28,7 +28,7 @@ from post import AT, config
 from sqlalchemy import Engine, update
 
 from digest import db
-from digest.config import Config, DatabaseConfig, DkimConfig, RelayConfig, WebConfig
+from digest.config import Config, DatabaseConfig, DkimConfig, EditionConfig, RelayConfig, WebConfig
 from digest.deliver.dkim import Key, read_key
 from digest.deliver.seats import run as seats
 from digest.doctor import records, run, settings
@@ -309,6 +309,22 @@ def test_a_clock_behind_what_the_database_has_seen(engine: Engine) -> None:
     with NameServer({}) as dns:
         found = examined(engine, config(), dns)
     assert any(line.startswith("clock: it is") for line in told(found, Level.FAILURE))
+
+
+def test_segments_that_mean_nobody_or_no_issue(engine: Engine) -> None:
+    open_office(engine, 3)
+    asked = ("email begins reader1", "tag = board", "missed weekly 12", "missed weekly 14", "got weakly")
+    editions = tuple(EditionConfig(f"e{n}", "weekly", "E", segment=text) for n, text in enumerate(asked))
+    with NameServer(WHOLE) as dns:
+        found = examined(engine, replace(config(), editions=editions), dns)
+    said = [(one.where[-10:-9], one.level.value, one.what) for one in found if one.where.endswith(" segment")]
+    assert said == [
+        ("0", "ok", "means 1 of the 3 on its list"),
+        ("1", "warning", "means 0 of the 3 on its list"),
+        ("2", "ok", "means 3 of the 3 on its list"),
+        ("3", "failure", 'the edition "weekly" has no issue 14'),
+        ("4", "failure", 'there is no edition "weakly"; its id stands in config.toml'),
+    ]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

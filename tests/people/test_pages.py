@@ -9,12 +9,19 @@ from post import AT
 from sqlalchemy import Engine, event, text
 from sqlmodel import Session
 
-from digest import db
+from digest import db, segments
+from digest.models import Issue
 from subscribers import exporting
-from subscribers.audience import members
+from subscribers.audience import Member, members
 from subscribers.standing import listing
 
 PEOPLE, PAGE = 20_000, 2_000
+FILTER = "(tag = vip or attributes.city = Bern) and missed weekly and list = weekly and joined > 9 days ago"
+TAGGED = "INSERT INTO tag SELECT 'vip', id FROM subscriber"
+SENT = """
+INSERT INTO delivery (occasion, issue_id, subscriber_id, variant_id, slice_id, message_id, state, attempts, settled_at)
+SELECT 'issue:11', 11, id, 1, 1, '', 'sent', 1, now() - interval '99 years' FROM subscriber
+"""
 
 
 PAGES: dict[str, Callable[[Session], Iterable[object]]] = {
@@ -30,13 +37,33 @@ def many(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite reads from where it is told, PostgreSQL from where it thinks best")
     office.open_office(engine, PEOPLE)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+    run(engine, "VACUUM ANALYZE")
     return engine
+
+
+def run(engine: Engine, *statements: str) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.execute(text(statement))
 
 
 @pytest.mark.parametrize("what", PAGES)
 def test_a_page_reads_no_more_than_itself_wherever_it_begins(many: Engine, what: str) -> None:
+    check(many, PAGES[what])
+
+
+def test_nor_does_one_that_tells_who_of_it_is_in_a_segment(many: Engine) -> None:
+    office.add_issue(many, 11)
+    run(many, TAGGED, SENT, "VACUUM ANALYZE")
+
+    def page(session: Session) -> list[Member]:
+        segment = segments.where(session, FILTER, now=AT, list_id="weekly", of=session.get_one(Issue, 12))
+        return members(session, "weekly", 0, PAGE, now=AT, consented=0, segment=segment)
+
+    check(many, page)
+
+
+def check(many: Engine, page: Callable[[Session], Iterable[object]]) -> None:
     asked: list[tuple[str, Any]] = []
 
     def heard(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
@@ -45,7 +72,7 @@ def test_a_page_reads_no_more_than_itself_wherever_it_begins(many: Engine, what:
 
     event.listen(many, "before_cursor_execute", heard)
     with db.reading(many) as session:
-        assert len(list(PAGES[what](session))) == PAGE
+        assert len(list(page(session))) == PAGE
     event.remove(many, "before_cursor_execute", heard)
     with many.connect() as connection:
         for statement, parameters in asked:

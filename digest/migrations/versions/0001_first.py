@@ -425,6 +425,7 @@ def upgrade() -> None:
         sa.Column("frozen_at", columns.UtcDateTime(), nullable=True),
         sa.Column("inputs", sa.LargeBinary(), nullable=True),
         sa.Column("audience_consents", sa.Integer(), nullable=True),
+        sa.Column("segments", sa.JSON(), nullable=False),
         sa.Column("audience_cursor", sa.Integer(), nullable=False),
         sa.Column("audience_complete", sa.Boolean(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
