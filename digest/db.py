@@ -7,8 +7,9 @@ named places (`pipeline`, each `run.py`, a web request, a command).
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def open_engine(url: str, synchronous: str = "full") -> Engine:
             raise ConfigError(["[database] url: expected a file (sqlite:///digest.db), got a database in memory"])
         engine = create_engine(parsed)
         event.listen(engine, "connect", _sqlite_connect(synchronous))
-        event.listen(engine, "begin", _sqlite_begin)
+        event.listen(engine, "begin", _sqlite_begin())
         return engine
     if parsed.get_backend_name() == "postgresql":
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
@@ -64,35 +65,42 @@ def _sqlite_connect(synchronous: str) -> Any:
     return connect
 
 
-def _sqlite_begin(connection: Connection) -> None:
-    # A deferred transaction that turns into a writer fails at once when another one wrote meanwhile,
-    # whatever the busy timeout: writers say so at the start.
-    options = connection.get_execution_options()
-    if options.get("digest_writing", False):
-        _begin_to_write(connection, eager=options.get("digest_eager", False))
-    else:
-        connection.exec_driver_sql("BEGIN")
+def _sqlite_begin() -> Callable[[Connection], None]:
+    looking = threading.Lock()
+
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that turns into a writer fails at once when another one wrote meanwhile,
+        # whatever the busy timeout: writers say so at the start.
+        options = connection.get_execution_options()
+        if not options.get("digest_writing", False):
+            connection.exec_driver_sql("BEGIN")
+        elif not options.get("digest_eager", False) or not _begun_eagerly(connection, looking):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return begin
 
 
-def _begin_to_write(connection: Connection, *, eager: bool) -> None:
-    """BEGIN IMMEDIATE; `eager` looks for the lock every half millisecond, as somebody waits for an answer.
+def _begun_eagerly(connection: Connection, looking: threading.Lock) -> bool:
+    """BEGIN IMMEDIATE as somebody waits for an answer: the lock is looked for every half millisecond, by one thread of
+    the process at a time. False if it could not be had within the busy timeout.
 
-    SQLite itself sleeps up to a tenth of a second between its looks, and a sender leaves the lock for a millisecond.
+    SQLite itself sleeps up to a tenth of a second between its looks, and a sender leaves the lock for a millisecond;
+    but forty threads that look do little else.
     """
     driver = connection.connection.dbapi_connection
-    if not eager or not isinstance(driver, sqlite3.Connection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
+    assert isinstance(driver, sqlite3.Connection)
     patience = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     ends = time.monotonic() + patience / 1000
+    if not looking.acquire(timeout=patience / 1000):
+        return False
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while not _begun(driver) and time.monotonic() < ends:
+        while not (begun := _begun(driver)) and time.monotonic() < ends:
             time.sleep(_LOOK_S)
     finally:
+        looking.release()
         driver.execute(f"PRAGMA busy_timeout = {patience}")
-    if not driver.in_transaction:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # it says what is the matter
+    return begun
 
 
 def _begun(driver: sqlite3.Connection) -> bool:

@@ -59,6 +59,10 @@ class NothingToDo(DigestError):
 class NeedsDecision(DigestError):
     """A person has to decide before this goes on."""
 
+    def __init__(self, why: str | None = None, way: str = "") -> None:
+        super().__init__(f"{why} {way}" if way else why)
+        self.why = why or str(self)  # without the way to decide it
+
 
 class IllegalMove(NeedsDecision):
     """That step is not possible from the present state."""

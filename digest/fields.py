@@ -1,24 +1,28 @@
 """Merge fields: what staff write to each reader by name, as `[[first_name|friend]]`: a field and its default. Pure.
 
 `name` is the reader's name, anything else one of their attributes; `address.city` looks into an attribute that is an
-object. Only texts that staff type are ever read for fields: what a feed says stays text.
+object. Only texts that staff type are ever read for fields: what a feed says stays text. In the address of a link a
+value is percent-encoded and stands after the host, so that it leads nowhere else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from digest.blanks import field_blank
 
 LONGEST = 200  # characters of a value, and of a default
 EXPECTED = 'expected [[field|default]] like [[first_name|friend]], the field of letters, digits, "_", "-" and "."'
+IN_AN_ADDRESS = "a field may stand in an address only after the host of a link: https://example.org/?city=[[city|]]"
 
 _FIELD = re.compile(r"\[\[ *([\w.-]{1,200}) *\|([^\[\]\r\n]*)\]\]")
-IN_AN_ADDRESS = "a field can't stand in the address of a link, only in its words"
-_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>\[\]]*\[\[", re.IGNORECASE)
+_HOST = r"https?://[^\s()<>\[\]/?#\\]+"
+_ADDRESS = re.compile(_HOST + r"[/?#](?:\[\[[^\[\]\r\n]*\]\]|[^\s()<>\[\]])*", re.IGNORECASE)
+_MISPLACED = re.compile(r"(?:https?://[^\s()<>\[\]/?#]*|mailto:[^\s()<>\[\]]*)\[\[", re.IGNORECASE)
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u206f]")  # would turn the words around them
 
@@ -29,6 +33,7 @@ class Field:
 
     name: str
     default: str
+    in_address: bool = False  # of a link: percent-encoded there
 
     def __str__(self) -> str:
         return f"[[{self.name}|{self.default}]]"
@@ -42,30 +47,44 @@ def mistake(text: str) -> str:
         return f"{wrong[0].rstrip() if wrong else '[['}: {EXPECTED}"
     if found := next((one for one in _FIELD.finditer(text) if len(one[2]) > LONGEST), None):
         return f"the default of [[{found[1]}|...]] has {len(found[2])} characters: at most {LONGEST} are allowed"
-    return IN_AN_ADDRESS if _ADDRESS.search(text) else ""
+    return IN_AN_ADDRESS if _MISPLACED.search(text) else ""
 
 
 def found(texts: Iterable[str]) -> tuple[Field, ...]:
-    """The fields in `texts`, each once, in their order."""
-    return tuple(dict.fromkeys(_field(one) for text in texts for one in _FIELD.finditer(text)))
+    """The fields in `texts`, each once, in their order, of each text those in addresses first."""
+    fields: list[Field] = []
+
+    def keep(field: Field) -> str:
+        fields.append(field)
+        return ""
+
+    for text in texts:
+        _each(text, keep)
+    return tuple(dict.fromkeys(fields))
 
 
 def marked(text: str, word: str, fields: Sequence[Field]) -> str:
     """`text` with a blank of `word` for each field, by its number in `fields`, which has them all."""
-    return _FIELD.sub(lambda one: field_blank(word, fields.index(_field(one))), text)
+    return _each(text, lambda field: field_blank(word, fields.index(field)))
 
 
 def plain(text: str) -> str:
     """`text` as it is for a reader of whom nothing is known."""
-    return _FIELD.sub(lambda one: _field(one).default, text)
+    return _each(text, lambda field: defaults((field,))[0])
 
 
 def values(fields: Iterable[Field], name: str, attributes: Mapping[str, Any]) -> tuple[str, ...]:
     """What fills each field for a reader: one line of at most LONGEST characters, the default where there is nothing.
 
-    Numbers and booleans are said as JSON does; lists and objects are nothing.
+    Numbers and booleans are said as JSON does; lists and objects are nothing. In an address it is percent-encoded.
     """
-    return tuple(_said(_fact(field.name, name, attributes)) or field.default for field in fields)
+    said = ((field, _said(_fact(field.name, name, attributes)) or field.default) for field in fields)
+    return tuple(quote(value, safe="") if field.in_address else value for field, value in said)
+
+
+def defaults(fields: Iterable[Field]) -> tuple[str, ...]:
+    """What fills each field for a reader of whom nothing is known."""
+    return values(fields, "", {})
 
 
 def paths(wanted: str) -> tuple[tuple[str, ...], ...]:
@@ -75,8 +94,14 @@ def paths(wanted: str) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys((*asked, *([inside] if all(inside) else []))))
 
 
-def _field(found: re.Match[str]) -> Field:
-    return Field(found[1], _one_line(found[2]))
+def _each(text: str, put: Callable[[Field], str]) -> str:
+    """`text` with what `put` makes of each field in the place of that field."""
+    rest = _ADDRESS.sub(lambda address: _FIELD.sub(lambda one: put(_field(one, in_address=True)), address[0]), text)
+    return _FIELD.sub(lambda one: put(_field(one)), rest)
+
+
+def _field(found: re.Match[str], in_address: bool = False) -> Field:
+    return Field(found[1], _one_line(found[2]), in_address)
 
 
 def _fact(wanted: str, name: str, attributes: Mapping[str, Any]) -> object:

@@ -259,7 +259,7 @@ class Variant(SQLModel, table=True):
         default_factory=dict, sa_type=JSON
     )  # From, Reply-To, List-Id, Feedback-ID, Date, ...
     blank_word: str  # the random word that marks this variant's blanks
-    fields: list[list[str]] = Field(default_factory=list, sa_type=JSON)  # name and default of each merge field
+    fields: list[list[str]] = Field(default_factory=list, sa_type=JSON)  # name, default, place of merge fields
     sha256: str  # over subject, html, text, headers and, where there are some, fields
     made_at: datetime = Field(sa_type=UtcDateTime)
 

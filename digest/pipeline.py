@@ -30,7 +30,7 @@ from digest.deliver import run as delivering
 from digest.deliver.progress import Watcher, unwatched
 from digest.deliver.run import Delivered
 from digest.deliver.seats import run as seats
-from digest.errors import ConfigError, DigestError, IllegalMove, NeedsDecision, NothingToDo
+from digest.errors import ConfigError, IllegalMove, NeedsDecision, NothingToDo
 from digest.models import Issue, IssueState
 from digest.proofs import NO_PROOFS, press_of, prove, stationery_of
 from digest.readership import Audience, audience_of, may_narrow, somebody
@@ -241,13 +241,15 @@ async def send(
     *,
     only: str = "",
     agree: Callable[[Audience], None] | None = None,
+    dead_links: bool = False,
     stop: asyncio.Event | None = None,
     progress: Watcher = unwatched,
 ) -> Published:
     """Send one issue by hand: an approved one, one that was cut off, or a held one, which asking for it approves.
 
-    With the filter `only` it goes to those whom it means, of its edition's segment. NeedsDecision for a draft, and for
-    an `only` when it was frozen before; NothingToDo for what is at its end.
+    With the filter `only` it goes to those whom it means, of its edition's segment. The links of a held one are asked
+    again, as its edition says, unless `dead_links` may go out. NeedsDecision for a draft, and for an `only` when it was
+    frozen before; NothingToDo for what is at its end.
     """
     await asyncio.to_thread(seats.check, app.engine, app.config, app.clock())
     with db.reading(app.engine) as session:
@@ -266,7 +268,7 @@ async def send(
         if issue.inputs is None:
             # Its slot passed while nobody looked at the sources.
             await unless_stopped(stop, gather(app, progress=progress))
-        await asyncio.to_thread(_let_go, app, issue)
+        await asyncio.to_thread(_let_go, app, issue, dead_links, progress)
     if issue.state != IssueState.SENDING:
         await unless_stopped(stop, _have_pictures(app, issue_id, progress))
         await asyncio.to_thread(release, app, issue_id, only=only, stop=stop, progress=progress)
@@ -275,23 +277,25 @@ async def send(
     return Published(after, None, delivered)
 
 
-def _let_go(app: App, issue: Issue) -> None:
+def _let_go(app: App, issue: Issue, dead_links: bool, progress: Watcher) -> None:
     """A held issue as approved, or as frozen if it was that before; what can't be let go is held as it was."""
     issue_id, now = _id(issue), app.clock()
     with db.writing(app.engine) as session:
-        if issue.inputs is not None:
-            issues.move(session, issue_id, IssueState.FROZEN, now)
-            return
-        issues.move(session, issue_id, IssueState.DRAFT, now)
+        issues.move(session, issue_id, IssueState.FROZEN if issue.inputs else IssueState.DRAFT, now)
+    if issue.inputs:
+        return
     try:
         composed = _composed_anew(app, issue)
-        with db.writing(app.engine) as session:
-            issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
-    except DigestError:
+    finally:
+        # Asking links takes its time: as a draft, the timetable would hold it again meanwhile.
         with db.writing(app.engine) as session:
             if rows.issue_of(session, issue_id).state == IssueState.DRAFT:
                 issues.move(session, issue_id, IssueState.HELD, now, issue.reason)
-        raise
+    if not dead_links:
+        readying.refuse_dead_links(app, issue_id, "send", progress=progress)
+    with db.writing(app.engine) as session:
+        issues.move(session, issue_id, IssueState.DRAFT, now)
+        issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
 
 
 def _composed_anew(app: App, issue: Issue) -> Composed:
@@ -335,7 +339,8 @@ def _approve_automatically(app: App, composed: Composed, progress: Watcher) -> N
     issue_id = _id(composed.issue)
     if composed.question:
         raise NeedsDecision(
-            f"issue {issue_id}: {composed.question} `digest issues approve {issue_id}` lets it go out all the same."
+            f"issue {issue_id}: {composed.question}",
+            f"`digest issues approve {issue_id}` lets it go out all the same.",
         )
     with db.writing(app.engine) as session:
         issue = rows.issue_of(session, issue_id)

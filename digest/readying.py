@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
+from html import escape
 from typing import TYPE_CHECKING
 
 from digest import db
+from digest.blanks import Blank, blank, fill
 from digest.compose import run as composing
 from digest.compose.content import IssueContent
 from digest.compose.rendering import Rendered, Rendering, render
 from digest.compose.rows import edition_of, issue_of
 from digest.deliver.progress import Watcher, unwatched
 from digest.errors import NeedsDecision, NothingToDo
+from digest.fields import defaults
 from digest.wiring import App
 
 if TYPE_CHECKING:
@@ -62,12 +66,15 @@ async def check_links(app: App, issue_id: int, *, progress: Watcher = unwatched)
         raise NothingToDo(f"issue {issue_id} is {composed.issue.state}: it has no links")
     with db.reading(app.engine) as session:
         edition = edition_of(session, composed.issue.edition_id)
-    # The personal links and those to our own pages are none of the edition's words: they are not asked.
+    # The personal links and those to our own pages are none of the edition's words: they are not asked. Of those that
+    # hold something of a reader the one is asked that leads a stranger on.
     rendered = await asyncio.to_thread(render, composed.content, app.templates, edition.template, _WORD)
+    blanks = {name: blank(_WORD, name) for name in Blank}
+    html = fill(rendered.html, _WORD, blanks, [*map(escape, defaults(rendered.fields))])
     return await linkcheck.check(
         app.engine,
         app.config,
-        linkcheck.Wanted(issue_id, composed.issue.content_hash, rendered.html, _WORD, app.links.base),
+        linkcheck.Wanted(issue_id, composed.issue.content_hash, html, _WORD, app.links.base),
         app.clock,
         progress=progress,
     )
@@ -93,25 +100,40 @@ def checked(app: App, issue_id: int) -> Checked | None:
     return judging.from_json(kept) if kept else None
 
 
-def refuse_dead_links(app: App, issue_id: int, *, progress: Watcher = unwatched) -> None:
-    """NeedsDecision if a link of the issue is dead and the edition says `dead_links = "block"`; asks where it must."""
+def refuse_dead_links(app: App, issue_id: int, verb: str = "approve", *, progress: Watcher = unwatched) -> None:
+    """NeedsDecision if a link of the issue is dead and the edition says `dead_links = "block"`; asks where it must.
+
+    `verb` is the command of `digest issues` that lets it go out all the same.
+    """
     with db.reading(app.engine) as session:
         issue = issue_of(session, issue_id)
         if edition_of(session, issue.edition_id).dead_links != "block":
             return
     found = checked(app, issue_id)
-    if found is None or found.content_hash != issue.content_hash:
+    if found is None or not _still_true(found, issue.content_hash, app.clock()):
         found = asyncio.run(check_links(app, issue_id, progress=progress))
     if found.dead:
         first = "; ".join(f"{one.url} ({one.why})" for one in found.dead[:3])
         raise NeedsDecision(
-            f"issue {issue_id} has {_links(len(found.dead))}: {first}. Mend or drop them, or let it go out all the"
-            f" same: digest issues approve {issue_id} --dead-links"
+            f"issue {issue_id} has {_links(len(found.dead))}: {first}.",
+            f"{_MEND[verb].format(issue_id)}, or let it go out all the same: "
+            f"digest issues {verb} {issue_id} --dead-links",
         )
+
+
+def _still_true(found: Checked, content_hash: str, now: datetime) -> bool:
+    """Whether the last look still tells how it is; who waits for a dead link to be mended wants a new one."""
+    young = now - datetime.fromisoformat(found.at) < _TRUE_FOR
+    return young and found.content_hash == content_hash and not found.dead
 
 
 def _links(count: int) -> str:
     return "a dead link" if count == 1 else f"{count} dead links"
 
 
+_MEND = {
+    "approve": "Mend or drop them",
+    "send": "To mend or drop them, make it a draft again (digest issues reject {})",
+}
+_TRUE_FOR = timedelta(hours=1)
 _WORD = "0linkcheck0"  # marks the blanks of what is rendered only to be looked at

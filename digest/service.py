@@ -122,7 +122,7 @@ class _Steps:
         try:
             await pipeline.prepare(self.app, edition_id, slot)
         except NeedsDecision as error:
-            await asyncio.to_thread(staff.tell, self.app, *staff.waiting(edition_id, slot, error))
+            await asyncio.to_thread(staff.keep_waiting, self.app, edition_id, slot, error)
             raise
 
     def hold(self, edition_id: str, slot: Slot, reason: str) -> None:

@@ -135,12 +135,18 @@ def _late(plan: Plan, now: datetime, last: Slot, states: Mapping[str, IssueState
     before = [slot for slot in slots_between(start, last.at, plan.rule, plan.zone) if slot != last]
     settled = max((slot.local for slot in before if slot.local in states), default="")
     missed = sum(slot.local > settled for slot in before)
-    cause = "nobody approved it" if last.local in states and not plan.automatic else "it was missed"
+    cause = _cause(plan, states.get(last.local))
     also = f" So were {missed} before it." if missed and cause == "it was missed" else ""
     return (
         f"The slot of {_words(last)} ({plan.zone.key}) is {_span(now - last.at)} ago, more than the grace of "
         f"{_span(plan.grace)}, and {cause}: decide whether it still goes out.{also}"
     )
+
+
+def _cause(plan: Plan, state: IssueState | None) -> str:
+    if state is None:
+        return "it was missed"
+    return "nobody approved it" if state is IssueState.DRAFT and not plan.automatic else "its issue has not left"
 
 
 def _overtaken(local: str, last: Slot) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from digest import db
 from digest.compose import issues
@@ -70,19 +70,23 @@ def drafted(composed: Composed) -> tuple[str, str]:
     return f"Draft ready: {issue.edition_id}", "\n\n".join(line for line in lines if line)
 
 
-def waiting(edition_id: str, slot: Slot, why: NeedsDecision) -> tuple[str, str]:
-    """Subject and body of the notice that the slot's issue does not leave before a person has decided."""
+def keep_waiting(app: App, edition_id: str, slot: Slot, why: NeedsDecision) -> None:
+    """Keep with the slot's issue what a person has to decide before it leaves, and tell staff."""
     then = (
         "The timetable tries again every few minutes, until the grace of the edition is over: then the issue is held."
     )
-    return f"Waits for you: {edition_id} of {slot.local.replace('T', ' ')}", f"{why}\n\n{then}"
+    with db.writing(app.engine) as session:
+        own = update(Issue).where(col(Issue.edition_id) == edition_id, col(Issue.slot) == slot.local)
+        session.exec(own.where(col(Issue.state).in_((IssueState.DRAFT, IssueState.APPROVED))).values(reason=why.why))
+        _tell(app, session, f"Waits for you: {edition_id} of {slot.local.replace('T', ' ')}", f"{why}\n\n{then}")
 
 
 def hold(app: App, edition_id: str, slot: Slot, reason: str) -> Issue:
-    """The slot's issue, held for a person to decide, and staff told."""
+    """The slot's issue, held for a person to decide, with what it was waiting for, and staff told."""
     with db.writing(app.engine) as session:
-        issue_id = composing.slot_issue(session, edition_id, slot, app.clock()).id or 0
-    return hold_issue(app, issue_id, reason)
+        issue = composing.slot_issue(session, edition_id, slot, app.clock())
+        issue_id, waited = issue.id or 0, issue.reason
+    return hold_issue(app, issue_id, f"{reason} It waits for this: {waited}" if waited else reason)
 
 
 def hold_issue(app: App, issue_id: int, reason: str) -> Issue:

@@ -30,6 +30,7 @@ _OPTIONS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
+_HIGH = 800  # pixels of a window
 _KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " "), "ArrowDown": (40, ""), "ArrowUp": (38, "")}
 
 # Chromium reads from 3 and writes to 4.
@@ -53,14 +54,14 @@ class Page:
         """Show `html` in a window of that many pixels, on a light or a dark screen."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        window = {"width": width, "height": _HIGH, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **window)
         self.call("Page.setDocumentContent", frameId=self._frame, html=html)
         self.said("Promise.all([...document.images].map((one) => one.decode().catch(() => 0))).then(() => 0)")
 
     def open(self, url: str, width: int) -> None:
         """Show what answers at `url`, an address on this machine, in a window of that many pixels."""
-        window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        window = {"width": width, "height": _HIGH, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **window)
         self.call("Page.navigate", url=url)
         self.said(
@@ -97,7 +98,8 @@ class Page:
 
     def picture(self, path: Path) -> None:
         """The whole of what is shown as a PNG."""
-        got = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        # Beyond its window, Chromium shifts a page from right to left that fits into it.
+        got = self.call("Page.captureScreenshot", captureBeyondViewport=self.size()[1] > _HIGH)
         path.write_bytes(base64.b64decode(got["data"]))
 
     def said(self, script: str) -> Any:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -69,6 +73,33 @@ def test_a_lock_that_is_not_had_is_a_database_out_of_reach(tmp_path: Path, monke
         session.connection()
         with pytest.raises(DatabaseUnavailable, match="locked"), db.writing(engine) as late:
             late.connection()
+    engine.dispose()
+
+
+def test_one_thread_at_a_time_looks_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = db.open_engine(f"sqlite:///{tmp_path}/one.db")
+    eager = engine.execution_options(digest_eager=True)
+    looking, most, look = set[int](), 0, db._begun
+
+    def counted(driver: sqlite3.Connection) -> bool:
+        nonlocal most
+        looking.add(threading.get_ident())
+        most = max(most, len(looking))
+        try:
+            return look(driver)
+        finally:
+            time.sleep(0.001)  # others have time to come in, if they may
+            looking.discard(threading.get_ident())
+
+    monkeypatch.setattr(db, "_begun", counted)
+
+    def write() -> int:
+        with db.writing(eager) as session:
+            return int(session.execute(text("SELECT 1")).scalar_one())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(lambda _: write(), range(40))) == 40
+    assert most == 1
     engine.dispose()
 
 

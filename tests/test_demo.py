@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from datetime import datetime
+from email import message_from_bytes
 from pathlib import Path
 
 import httpx
 import pytest
 from desk import environment
 
-from digest.deliver.lint import lint
+from digest.deliver.lint import inspect_email, lint
 from digest.demo import pictures
 from digest.demo.magazine import atom, magazine, rss, served
 from digest.gather.entries import Byline
@@ -70,8 +71,7 @@ def test_pictures_are_small_and_always_the_same(scene: str) -> None:
 
 def test_the_demo_walks_the_whole_path_and_again(tmp_path: Path) -> None:
     for _ in range(2):
-        command = [sys.executable, "-m", "digest", "--json", "demo", "out"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        done = _digest(tmp_path, "--json", "demo", "out")
         assert done.returncode == 0, done.stderr
         shown = json.loads(done.stdout)
         assert (shown["issue"]["state"], shown["deliveries"]["sent"]) == ("sent", 8)
@@ -79,15 +79,27 @@ def test_the_demo_walks_the_whole_path_and_again(tmp_path: Path) -> None:
         assert [lint(message, loopback=True) for message in raw] == [[]] * 8
         html = (tmp_path / shown["html"]).read_text()
         assert all((tmp_path / "out" / name).is_file() for name in set(_pictures(html)))
+    assert inspect_email("", raw[0], loopback=True)["failures"] == []
+    # The magazine has stopped: the mail and the archive are whole without it.
+    enclosed = [part for part in message_from_bytes(raw[0]).walk() if part.get_content_maintype() == "image"]
+    assert len(enclosed) == len(set(_pictures(html))) > 3
+    assert _digest(tmp_path, "--config", "out/config.toml", "archive", "export", "archive").returncode == 0
+    page = tmp_path / "archive" / "weekly" / "1.html"
+    archived = _pictures(page.read_text())
+    assert (len(archived), [name for name in archived if not (page.parent / name).is_file()]) == (len(enclosed), [])
 
 
 def test_the_demo_touches_no_folder_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "novel.txt").write_text("Call me")
-    command = [sys.executable, "-m", "digest", "demo", "out"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    done = _digest(tmp_path, "demo", "out")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["novel.txt"]
+
+
+def _digest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "digest", *words]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
 
 def _pictures(html: str) -> list[str]:

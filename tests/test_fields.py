@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -23,6 +25,17 @@ ANN = {"first_name": "Ann", "zip": 8001, "vip": True, "address": {"city": "Bern"
         ("[[[a|b]]](https://example.org)", [Field("a", "b")], "[b](https://example.org)"),
         ("[to [[a|b]]](https://example.org)", [Field("a", "b")], "[to b](https://example.org)"),
         ("[[größe|M]] [[größe|M]] [[größe|L]]", [Field("größe", "M"), Field("größe", "L")], "M M L"),
+        (
+            "[[a|b]] https://x.example/[[a|b c]]",
+            [Field("a", "b c", True), Field("a", "b")],
+            "b https://x.example/b%20c",
+        ),
+        ("[me](https://x.example?u=[[a|(b)]])", [Field("a", "(b)", True)], "[me](https://x.example?u=%28b%29)"),
+        (
+            "https://x.example/#[[a|]]-[[b|c/]], [[a|]]",
+            [Field("a", "", True), Field("b", "c/", True), Field("a", "")],
+            "https://x.example/#-c%2F, ",
+        ),
         ("[a][b] {{ x|y }} [ [a|b] ] \\[\\[a|b]]", [], "[a][b] {{ x|y }} [ [a|b] ] \\[\\[a|b]]"),
     ],
 )
@@ -44,7 +57,10 @@ def test_fields_are_found_in_what_staff_write(text: str, fields: list[Field], sh
         ("[[a|<b>]] [[a(b)|c]]", f"[[a(b)|c]]: {EXPECTED}"),
         ("[[" + "x" * 100, f"[[{'x' * 40}: {EXPECTED}"),
         (f"[[a|{'x' * 201}]]", "the default of [[a|...]] has 201 characters: at most 200 are allowed"),
-        ("[me](https://example.org/?u=[[id|]])", IN_AN_ADDRESS),
+        ("[me](https://[[id|x]].example.org/)", IN_AN_ADDRESS),
+        ("https://example.org@[[id|x]]/", IN_AN_ADDRESS),
+        ("https://example.org:80[[id|x]]", IN_AN_ADDRESS),
+        ("HTTPS://example.org\\[[id|x]]", IN_AN_ADDRESS),
         ("<mailto:[[id|x]]@example.org>", IN_AN_ADDRESS),
     ],
 )
@@ -89,7 +105,15 @@ def test_a_value_is_one_short_line(fact: Any, said: str) -> None:
     assert values([Field("it", "-")], "", {"it": fact}) == (said,)
 
 
-@given(st.text(alphabet="[]|ab. \n-\\"))
+@pytest.mark.parametrize("fact", ["Zürich & <b>", "../..//evil.example", "a?b#c%2f", '"><script>', "", "\r\nx"])
+def test_in_an_address_a_value_leads_nowhere_else(fact: str) -> None:
+    (field,) = found(["[go](https://shop.example/a?to=[[it|x/y]])"])
+    (value,) = values([field], "", {"it": fact})
+    assert re.fullmatch(r"[\w.~%-]+", value, re.ASCII)
+    assert unquote(value) == (" ".join(fact.split()) or "x/y")
+
+
+@given(st.lists(st.sampled_from([*"[]|ab. \n-\\", "[[a|b]]", "https://x.example/"])).map("".join))
 def test_any_text_is_either_right_or_told(text: str) -> None:
     fields = found([text])
     blanks = marked(text, "w0", fields)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes, policy
 from html import escape
 from mailbox import Mailbox
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from office import invite
 from post import config
 from sqlalchemy import select, update
+from sqlmodel import Session
 
 from digest import db, pipeline, proofs, wiring
 from digest.cli.looking import _shown
 from digest.compose import issues
 from digest.compose import run as composing
+from digest.compose.content import Sponsor
 from digest.config import DatabaseConfig, EditionConfig, ListConfig
 from digest.deliver import ledger
 from digest.deliver.greeting import _latest
 from digest.deliver.trial import specimen
 from digest.errors import UsageError
 from digest.models import Article, Source, Variant, table
-from digest.web.archive.reading import frozen
-from digest.web.archive.showing import Places, _for_nobody, subject
+from digest.web.archive.reading import frozen, told
+from digest.web.archive.showing import Places, _entry, _for_nobody, subject
 from digest.wiring import App
 from subscribers.models import MailingList, Subscriber
 
@@ -119,6 +123,47 @@ def test_every_reader_gets_their_own_words(app: App, box: Mailbox) -> None:
         number = int(got.rcpt.removeprefix("reader").partition("@")[0])
         check(opened(got.raw), *SAID[number - 1])
     assert before == proofs_of(app, issue_id) == WORDS["subject"]
+
+
+def test_a_sponsor_an_editors_title_and_the_address_of_a_link_are_each_readers_own(app: App, box: Mailbox) -> None:
+    issue_id = pipeline.compose(app, "weekly").issue.id or 0
+    shop = "https://shop.example/?to=[[address.city|our town]]"
+    sponsor = Sponsor("Paid for [[first_name|you]]", "Maps", shop, f"[Here]({shop}&again), [[name|reader]]")
+
+    def change(session: Session) -> None:
+        issues.edit_article(session, issue_id, 1, app.clock(), "[[first_name|Friend]], read this", "A dek")
+        issues.set_sponsor(session, issue_id, app.clock(), sponsor)
+
+    composed = composing.amend(app.engine, app.config, app.links, issue_id, app.clock(), change)
+    with db.writing(app.engine) as session:
+        issues.approve(session, issue_id, composed.issue.content_hash, "staff", app.clock())
+    asyncio.run(pipeline.send(app, issue_id))
+    for got in box.messages:
+        number = int(got.rcpt.removeprefix("reader").partition("@")[0])
+        first, city, name = [("Ann", "Bern", "Ann Bell"), SAID[1], ("Friend", "our town", "reader")][number - 1]
+        title, text, html = opened(got.raw)
+        assert title == "Friend, read this"  # what is made of a title is the same for all
+        assert f"{first}, read this" in text
+        assert f">{escape(first)}, read this</bdi>" in html
+        assert f"Paid for {escape(first if number < 3 else 'you')}" in html
+        assert f"[{'Paid for ' + (first if number < 3 else 'you')}]" in text
+        assert f"</a>, {escape(name)}" in html
+        for end in ("", "&again"):
+            assert f'href="https://shop.example/?to={quote(city, safe="")}{escape(end)}"' in html
+            assert f"https://shop.example/?to={quote(city, safe='')}{end}" in text.split()
+    _nobody_is_named(app)
+
+
+def _nobody_is_named(app: App) -> None:
+    places = Places("https://home.example/", str, lambda *_: "", str, lambda *_: "")
+    with db.reading(app.engine) as session:
+        shown, feed = frozen(session, "weekly", 1), told(session, "weekly", 20)
+    assert shown
+    page = _for_nobody(shown, places)
+    assert ">Friend, read this</bdi>" in page
+    assert 'href="https://shop.example/?to=our%20town"' in page
+    assert not re.search(r"\bAnn\b|Bern|evil|\[\[", page + _entry("id", feed[0], places).html)
+    assert "Friend, read this" in _entry("id", feed[0], places).summary
 
 
 def proofs_of(app: App, issue_id: int) -> str:

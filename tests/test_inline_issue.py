@@ -26,6 +26,7 @@ from verifiers import with_dkimpy
 from webhost import serving
 
 from digest import db, pipeline, proofs, wiring
+from digest.cli.looking import _shown
 from digest.compose.content import articles
 from digest.config import DatabaseConfig, DkimConfig, EditionConfig, GatherConfig, ListConfig, SectionConfig
 from digest.config.values import SectionMatch
@@ -136,6 +137,9 @@ def test_no_page_says_cid(room: Room, tmp_path: Path) -> None:
     with room() as (app, _):
         issue_id = asyncio.run(pipeline.publish(app, "weekly")).composed.issue.id or 0
         shown = pipeline.stationery_of(app, issue_id)[0]
+        previewed = _shown(app, issue_id, ())
+        assert len(set(re.findall(r'src="(data:image/jpeg;base64,[^"]+)"', previewed.seen))) == 3
+        assert "/images/" not in previewed.seen and "data:" not in previewed.html
         with serving(app.engine, None, app.config) as host, host.client() as web:
             page = web.get("/archive/weekly/1").text
         export(site_of(app), tmp_path / "archive", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,16 +21,18 @@ from sqlalchemy import Engine, update
 from sqlmodel import col, select
 from webhost import add_issue, add_list, configured
 
-from digest import db, service, wiring
+from digest import db, pipeline, service, staff, wiring
 from digest.compose import issues
 from digest.config import Config, DatabaseConfig, EditionConfig, GatherConfig, ListConfig, RelayConfig, StaffConfig
 from digest.deliver import stored
+from digest.errors import NeedsDecision, RelayUnavailable
 from digest.gather.fetch import Fetcher, Limits
 from digest.gather.outcomes import Failed
 from digest.linkcheck import judging, run
 from digest.linkcheck.judging import DEAD, FINE, UNTOLD, Checked, Link, links, verdict
 from digest.linkcheck.run import Wanted
 from digest.models import Article, Delivery, Edition, Issue, IssueState, Source, Variant, table
+from digest.pipeline import HeldSlot
 from digest.slots import named
 
 BASE = "https://paper.example"
@@ -321,6 +324,32 @@ def test_a_blocked_issue_is_held_when_its_grace_is_over(blocked: wiring.App, cap
     keep_timetable(later, lambda: state(blocked) == IssueState.HELD)
     waits, held = notices(blocked)
     assert (waits[0].partition(":")[0], held[0].partition(":")[0]) == ("Waits for you", "Held")
+    with db.reading(blocked.engine) as session:
+        reason = session.get_one(Issue, 1).reason
+    assert "missed" not in reason
+    assert re.search(r"It waits for this: issue 1 has a dead link: \S+/410 \(410\)\.$", reason)
+    assert "issue 1 has a dead link" in held[1]
+
+
+def test_sending_a_held_issue_asks_its_links_again(blocked: wiring.App, server: FeedServer) -> None:
+    at = blocked.clock()
+    staff.hold(blocked, "weekly", HeldSlot(f"{at:%Y-%m-%dT%H:%M}", at), "Nobody was here.")
+    for looks in (1, 2):
+        with pytest.raises(NeedsDecision, match=r"dead link: .* digest issues send 1 --dead-links"):
+            asyncio.run(pipeline.send(blocked, 1))
+        assert (state(blocked), len(server.asked("/410"))) == (IssueState.HELD, 2 * looks)  # HEAD, then GET
+    server.answer("127.0.0.1", "/410", 200)  # it is there again
+    with pytest.raises(RelayUnavailable):  # the fixture's relay is none
+        asyncio.run(pipeline.send(blocked, 1))
+    assert state(blocked) == IssueState.SENDING
+
+
+def test_a_held_issue_can_be_sent_with_its_dead_links(blocked: wiring.App, server: FeedServer) -> None:
+    at = blocked.clock()
+    staff.hold(blocked, "weekly", HeldSlot(f"{at:%Y-%m-%dT%H:%M}", at), "Nobody was here.")
+    with pytest.raises(RelayUnavailable):
+        asyncio.run(pipeline.send(blocked, 1, dead_links=True))
+    assert (state(blocked), server.asked("/410")) == (IssueState.SENDING, [])
 
 
 def state(app: wiring.App) -> str:

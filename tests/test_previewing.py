@@ -53,6 +53,14 @@ def test_a_page_has_every_view_and_needs_nothing_else() -> None:
     assert not re.search(r'<script|<link|src="|url\(', outside)
 
 
+def test_pictures_of_ours_are_in_the_page_itself() -> None:
+    ours = "https://news.example/images/" + "a" * 64 + ".png"
+    html = HTML.replace('src="https://meridian.example/images/1.png"', f'src="{ours}"')
+    page = pages([shown(html, pictures={ours: b"\x89PNG"})], TEMPLATES)["index.html"]
+    assert all('src="data:image/png;base64,iVBORw=="' in frame for frame in frames(page))
+    assert all(ours not in frame for frame in frames(page))
+
+
 def test_frames_can_do_nothing() -> None:
     page = pages([shown()], TEMPLATES)["index.html"]
     assert set(re.findall(r'<iframe[^>]* sandbox="([^"]*)"', page)) == {""}

@@ -116,6 +116,9 @@ def test_a_held_slot_says_why_in_one_sentence_for_staff() -> None:
     )
     (action,) = due(planned(approval="required"), SLOT + 7 * HOUR, {LOCAL: (SLOT, IssueState.DRAFT)})
     assert "is 7 hours ago, more than the grace of 6 hours, and nobody approved it: decide" in action.reason
+    for how, stood in ({}, IssueState.DRAFT), ({"approval": "required"}, IssueState.APPROVED):
+        (action,) = due(planned(**how), SLOT + 7 * HOUR, {LOCAL: (SLOT, stood)})
+        assert "more than the grace of 6 hours, and its issue has not left: decide" in action.reason
 
 
 def test_a_timetable_counts_from_when_it_is_new_changed_or_ahead_of_the_clock() -> None:

@@ -56,15 +56,23 @@ def human(shown: Shown) -> list[str]:
         f'Issue {issue.number} "{issue.subject}": {publish.counts(delivered.counts if delivered else {})}.',
         "",
         "Look at it:",
-        f"  {shown.html}    as it is read; open it in a browser",
-        f"  {shown.text}     its text part",
-        f"  {shown.messages[0]}    a raw message; there are {len(shown.messages)}, one a reader",
+        *_columns(
+            (str(shown.html), "as it is read; open it in a browser"),
+            (str(shown.text), "its text part"),
+            (str(shown.messages[0]), f"a raw message; there are {len(shown.messages)}, one a reader"),
+        ),
+        "  (The sample magazine has stopped: its pictures are in the mail, its articles are gone.)",
         "",
         "Go on from there:",
         f"  {digest} issues show --json",
         f"  {digest} issues ledger --address {_READER}",
-        f"  {digest} web       then http://127.0.0.1:8080/",
+        f"  {digest} web    then http://127.0.0.1:8080/archive",
     ]
+
+
+def _columns(*lines: tuple[str, str]) -> list[str]:
+    width = max(len(path) for path, _ in lines)
+    return [f"  {path:{width}}  {what}" for path, what in lines]
 
 
 def _called() -> str:

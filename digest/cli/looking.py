@@ -10,7 +10,7 @@ import typer
 
 from digest.cli import frame
 from digest.cli.outgoing import chosen_of
-from digest.errors import DigestError, UsageError
+from digest.errors import UsageError
 
 if TYPE_CHECKING:
     from digest.linkcheck.judging import Checked
@@ -48,7 +48,7 @@ def preview(
       digest issues preview --variants 3 --png
     """
     from digest import readying
-    from digest.previewing import browser, page
+    from digest.previewing import browser, folder, page
 
     if readers and variants:
         raise UsageError("--as shows readers, --variants the variants with the most of them: expected one of both")
@@ -64,12 +64,11 @@ def preview(
         shown = seen[0]
         files = {name: html.encode() for name, html in page.pages(seen, app.templates, beyond).items()}
         files |= {"issue.html": shown.html.encode(), "issue.txt": shown.text.encode(), "issue.eml": shown.raw}
-        _write(to, files)
-        drawn = []
-        views = page.views(shown.html) if program else ()
-        for done, view in enumerate(views, 1):
-            drawn.append(to / f"{view.id}.png")
-            browser.picture(program or "", view, drawn[-1])
+        views = page.views(shown.seen) if program else ()
+        drawn = [to / f"{view.id}.png" for view in views]
+        folder.write(to, files, [path.name for path in drawn])
+        for done, (view, path) in enumerate(zip(views, drawn, strict=True), 1):
+            browser.picture(program or "", view, path)
             progress("Pictures", done, len(views))
     data = {"subject": shown.subject, "folder": str(to), "html_bytes": len(files["issue.html"])}
     data |= {"problems": list(shown.problems), "page": str(to / "index.html"), "pictures": [str(one) for one in drawn]}
@@ -145,6 +144,7 @@ def _shown(
     from digest.blanks import URLS, Blank, fill
     from digest.deliver.lint import lint
     from digest.deliver.trial import specimen
+    from digest.pictures import run as pictures
     from digest.previewing.page import Shown
 
     stationery, wrong, list_id = pipeline.stationery_of(app, issue_id, reader, share)
@@ -157,13 +157,4 @@ def _shown(
     found = [*problems, *wrong, *(f"{failure.row}: {failure.what}" for failure in lint(raw, loopback=True))]
     found += [*readying.warnings(app, issue_id), *proofs.unknown_fields(app, stationery, list_id)]
     name = _name(share) if share else reader or "everybody"
-    return Shown(name, subject, html, text, raw, tuple(found))
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise DigestError(f"{folder}: can't be written: {error.strerror}") from error
+    return Shown(name, subject, html, text, raw, tuple(found), pictures.content_of(app.engine, app.links, html))

@@ -67,6 +67,7 @@ def send(
         str, typer.Option(metavar="FILTER", help="Only to these of its readers, as in: missed weekly 11.")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before mailing.")] = False,
+    dead_links: Annotated[bool, typer.Option("--dead-links", help="Though links of a held one are dead.")] = False,
 ) -> None:
     """Freeze and send an approved issue, or one that was held or cut off.
 
@@ -89,7 +90,9 @@ def send(
             publish.agree(here, audience, yes)
 
         async def sending(stop: asyncio.Event) -> Published:
-            done = await pipeline.send(app, chosen, only=segment, agree=agree, stop=stop, progress=progress)
+            done = await pipeline.send(
+                app, chosen, only=segment, agree=agree, dead_links=dead_links, stop=stop, progress=progress
+            )
             say_what_is_left(here, app, chosen, stop)
             return done
 

@@ -19,6 +19,7 @@ from digest.compose.content import (
     Sponsor,
     articles,
 )
+from digest.compose.personal import impersonal
 from digest.compose.sections import standing
 from digest.config.values import EditionConfig, SectionConfig, SiteConfig
 from digest.errors import TemplateError
@@ -132,13 +133,14 @@ def _ranks(material: Material) -> Mapping[int, int]:
 
 def _said(article_id: int, row: Placement | None, material: Material, rank: int = 0) -> ArticleContent:
     article, hand = material.articles[article_id], material.overrides.get(article_id)
+    own = {name: words for name in ("title", "dek") if (words := getattr(hand, name, None)) is not None}
     published = article.published_at.astimezone(zone(material.edition, material.site)) if article.published_at else None
     also = tuple(Also(one["source"], one["url"], one.get("title", "")) for one in row.also) if row else ()
     return ArticleContent(
         id=article_id,
         url=article.url,
-        title=hand.title if hand and hand.title is not None else article.title,
-        dek=hand.dek if hand and hand.dek is not None else article.dek,
+        title=own.get("title", article.title),
+        dek=own.get("dek", article.dek),
         bylines=tuple(Byline(one["name"], one.get("organisation") or "") for one in article.bylines if one.get("name")),
         kind=article.kind or "",
         section=article.section or "",
@@ -149,6 +151,7 @@ def _said(article_id: int, row: Placement | None, material: Material, rank: int 
         also=also[: material.edition.also_max],
         also_more=max(0, len(also) - material.edition.also_max),
         rank=rank,
+        by_hand=tuple(own),
     )
 
 
@@ -182,13 +185,15 @@ def _age(article: Article) -> datetime:
 def titled(content: IssueContent, template: str) -> tuple[IssueContent, str | None]:
     """The content with subject and preheader made from it, and a sentence if the edition's subject can't be used.
 
-    The subject's template sees lead, count, number, date and edition; what titles hold is text to it, never template.
+    The subject's template sees lead, count, number, date and edition; what titles hold is text to it, never template,
+    and of the merge fields of an editor's title the defaults.
     """
-    said, problem = articles(content), None
+    shown, problem = impersonal(content), None
+    said = articles(shown)
     if not said:  # nothing to make a subject of, and nothing that could be sent
         return replace(content, subject=content.edition, preheader=content.edition), None
     context: dict[str, Any] = {
-        "lead": content.lead or said[0],
+        "lead": shown.lead or said[0],
         "count": len(said),
         "number": content.number,
         "date": content.date,
@@ -200,7 +205,7 @@ def titled(content: IssueContent, template: str) -> tuple[IssueContent, str | No
     except TemplateError as error:
         problem = f"The subject of edition {content.edition_id} can't be used, a plain one stands instead: {error}"
         subject = _cut(f"{content.edition}: {said[0].title}", SUBJECT)
-    return replace(content, subject=subject, preheader=_preheader(content, subject)), problem
+    return replace(content, subject=subject, preheader=_preheader(shown, subject)), problem
 
 
 def _preheader(content: IssueContent, subject: str) -> str:

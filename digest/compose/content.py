@@ -57,6 +57,7 @@ class ArticleContent:
     also: tuple[Also, ...] = ()
     also_more: int = 0  # others that tell it, too, and are not named
     rank: int = 0  # 0 is the best of the issue; the last ones are left to the web where a mail gets too large
+    by_hand: tuple[str, ...] = ()  # "title", "dek": the editor's words, where merge fields are read
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ def _article(raw: dict[str, Any]) -> ArticleContent:
             "picture": Picture(**raw["picture"]) if raw["picture"] else None,
             "published": date.fromisoformat(raw["published"]) if raw["published"] else None,
             "also": tuple(Also(**also) for also in raw["also"]),
+            "by_hand": tuple(raw.get("by_hand", ())),
         },
     )
 

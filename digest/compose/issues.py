@@ -169,7 +169,11 @@ def move_article(
 def edit_article(
     session: Session, issue_id: int, article_id: int, now: datetime, title: str | None = None, dek: str | None = None
 ) -> Override:
-    """The article's words in this issue; None leaves them, an empty title is the article's own again."""
+    """The article's words in this issue; None leaves them, an empty title is the article's own again.
+
+    UsageError if a merge field in them is written wrongly.
+    """
+    _check_fields({"title": title or "", "dek": dek or ""})
     words: dict[str, object] = {}
     if title is not None:
         words["title"] = title.strip() or None
@@ -225,9 +229,13 @@ def _check_fields(words: Mapping[str, str]) -> None:
 
 
 def set_sponsor(session: Session, issue_id: int, now: datetime, sponsor: Sponsor | None) -> Issue:
-    """The issue's sponsor, or none; UsageError if its address is not on the web or the edition lacks its section."""
+    """The issue's sponsor, or none.
+
+    UsageError if its address is not on the web, the edition lacks its section, or a merge field is written wrongly.
+    """
     issue = _touched(session, issue_id, now)
     if sponsor is not None:
+        _check_fields({name: getattr(sponsor, name) for name in ("label", "title", "url", "text")})
         for url in (sponsor.url, *([sponsor.picture.url] if sponsor.picture else [])):
             if not url.startswith(("https://", "http://")):
                 raise UsageError(f'"{url}": expected an address that begins with https://')

@@ -1,16 +1,17 @@
-"""What readers of a list can choose from: its editions, their sections, and who wrote in its last issues. Step."""
+"""What can be signed up for, and what readers of a list can choose from: editions, sections, authors. Step."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlmodel import Session
 
 from digest.config.stored import edition_from_json
-from digest.models import Article, Edition, Issue, IssueState, Placement, table
+from digest.models import Article, Edition, Issue, IssueState, Placement, people, table
 
 ISSUES = 12  # the last ones of a list, whose authors are offered
 AUTHORS = 20  # who wrote most in them
@@ -22,6 +23,16 @@ _a = table(Article)
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A list on the sign-up form; `sections` are (id, title) in their order, none where there is no choice."""
+
+    id: str
+    title: str
+    description: str
+    sections: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Offer:
     """Of one list: (id, title) of editions and sections in their order, names of authors in the alphabet's."""
 
@@ -30,20 +41,43 @@ class Offer:
     authors: tuple[str, ...] = ()
 
 
+def listed(session: Session) -> list[Listed]:
+    """The public lists, in the order they were declared."""
+    lists = table(people.MailingList).c
+    public = select(lists.id, lists.title, lists.description).where(lists.public, lists.active)
+    rows = session.execute(public.order_by(lists.created_at, lists.declared_line, lists.id)).all()
+    editions = _editions(session, [row.id for row in rows])
+    sections = {list_id: _sections(found) for list_id, found in editions.items()}
+    return [
+        Listed(row.id, row.title, row.description, sections[row.id] if len(sections[row.id]) > 1 else ())
+        for row in rows
+    ]
+
+
 def offers(session: Session, list_ids: Collection[str]) -> dict[str, Offer]:
-    """What each of these lists offers; a section that several of its editions have is there once."""
+    """What each of these lists offers."""
+    return {
+        list_id: Offer(tuple((row.id, row.title) for row in rows), _sections(rows), _authors(session, list_id))
+        for list_id, rows in _editions(session, list_ids).items()
+    }
+
+
+def _editions(session: Session, list_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Those of each list that are not switched off, in the order they were declared."""
+    chosen = select(_e.c.id, _e.c.list_id, _e.c.title, _e.c.settings)
     rows = session.execute(
-        select(_e.c.id, _e.c.list_id, _e.c.title, _e.c.settings)
-        .where(_e.c.list_id.in_(list_ids), _e.c.active.is_(True))
-        .order_by(_e.c.declared_line, _e.c.id)
+        chosen.where(_e.c.list_id.in_(list_ids), _e.c.active.is_(True)).order_by(_e.c.declared_line, _e.c.id)
     ).all()
-    found = {}
-    for list_id in list_ids:
-        mine = [row for row in rows if row.list_id == list_id]
-        sections = {one.id: one.title for row in mine for one in edition_from_json(row.settings).sections}
-        editions = tuple((row.id, row.title) for row in mine)
-        found[list_id] = Offer(editions, tuple(sections.items()), _authors(session, list_id))
-    return found
+    return {list_id: [row for row in rows if row.list_id == list_id] for list_id in list_ids}
+
+
+def _sections(editions: Iterable[Row[Any]]) -> tuple[tuple[str, str], ...]:
+    """Their sections together; one that several have is there once, by its first title."""
+    found: dict[str, str] = {}
+    for row in editions:
+        for section in edition_from_json(row.settings).sections:
+            found.setdefault(section.id, section.title)
+    return tuple(found.items())
 
 
 def _authors(session: Session, list_id: str) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from digest.compose.content import IssueContent
-from digest.fields import Field, found, marked, mistake
+from digest.compose.content import ArticleContent, IssueContent, Sponsor
+from digest.fields import Field, found, marked, mistake, plain
 
 
 def personal(content: IssueContent, word: str) -> tuple[IssueContent, tuple[Field, ...], tuple[str, ...]]:
@@ -25,10 +25,38 @@ def personal(content: IssueContent, word: str) -> tuple[IssueContent, tuple[Fiel
     return _by_staff(content, partial(marked, word=word, fields=fields)) if fields else content, fields, mistakes
 
 
+def impersonal(content: IssueContent) -> IssueContent:
+    """The content as it is for a reader of whom nothing is known."""
+    return _by_staff(content, plain)
+
+
 def _by_staff(content: IssueContent, put: Callable[[str], str]) -> IssueContent:
     """The content with each text that an editor wrote for this issue put through `put`."""
     words: dict[str, Any] = {name: put(getattr(content, name)) for name in (*content.by_hand, "intro", "outro")}
+
+    def article(one: ArticleContent) -> ArticleContent:
+        own: dict[str, Any] = {name: put(getattr(one, name)) for name in one.by_hand}
+        return replace(one, **own) if own else one
+
     sections = tuple(
-        replace(section, note=put(section.note), question=put(section.question)) for section in content.sections
+        replace(
+            section,
+            note=put(section.note),
+            question=put(section.question),
+            articles=tuple(map(article, section.articles)),
+        )
+        for section in content.sections
     )
-    return replace(content, sections=sections, **words)
+    return replace(
+        content,
+        lead=article(content.lead) if content.lead else None,
+        sections=sections,
+        latest=tuple(map(article, content.latest)),
+        sponsor=_sponsor(content.sponsor, put) if content.sponsor else None,
+        **words,
+    )
+
+
+def _sponsor(sponsor: Sponsor, put: Callable[[str], str]) -> Sponsor:
+    words: dict[str, Any] = {name: put(getattr(sponsor, name)) for name in ("label", "title", "url", "text")}
+    return replace(sponsor, **words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from html import unescape
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from digest.blanks import Blank, blank
+from digest.blanks import Blank, blank, field_blank
 from digest.compose.content import ArticleContent, IssueContent, Sponsor
 from digest.compose.fitting import Lowest
 from digest.compose.personal import personal
@@ -61,10 +61,12 @@ def render(content: IssueContent, templates: Templates, template: str, blank_wor
     The articles of the highest `rank` are then left to the web until it fits, the lead never; `trimmed` says how many.
     NotFound if there is no such template, TemplateError if it can't be rendered.
     """
-    content, fields, mistakes = personal(_inert(content), blank_word)
+    content, fields, mistakes = personal(content, blank_word)
+    content = _inert(content)
+    text_only = {field_blank(blank_word, number) for number, field in enumerate(fields) if not field.in_address}
     lowest = Lowest(content)
     while True:
-        made = _rendered(template, _context(lowest.without(), lowest.lost), templates, blank_word)
+        made = _rendered(template, _context(lowest.without(), lowest.lost), templates, blank_word, text_only)
         size = _size(made.html, blank_word)
         if size <= MAX_HTML or not lowest.lose(size, MAX_HTML):
             problems = (*made.problems, *mistakes, *_unsigned(made, content, blank_word), *_too_large(size))
@@ -95,14 +97,16 @@ def _context(content: IssueContent, more: int) -> Mapping[str, object]:
     }
 
 
-def _rendered(template: str, context: Mapping[str, object], templates: Templates, word: str) -> Rendered:
+def _rendered(
+    template: str, context: Mapping[str, object], templates: Templates, word: str, text_only: Collection[str] = ()
+) -> Rendered:
     blanks = {name.value: blank(word, name) for name in Blank}
     whole = {**context, "blanks": MappingProxyType(blanks), "links": Links()}
     html = templates.html(template, whole)
     text = re.sub(r"\n{3,}", "\n\n", templates.plain(template, whole, html)).strip("\n") + "\n"
     document = Document(html)
     problems = forbidden(document, tuple(blanks.values())) + _missing_links(document, text)
-    if any(f"b{word}xf" in href for href, _ in document.links):
+    if any(one in href for href, _ in document.links for one in text_only):
         problems += (IN_AN_ADDRESS,)
     return Rendered(str(context["subject"]), str(context["preheader"]), html, text, problems)
 

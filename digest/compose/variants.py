@@ -60,12 +60,12 @@ def fingerprint(written: Written) -> str:
 
 
 def _as_rows(fields: Sequence[Field]) -> list[list[str]]:
-    return [[field.name, field.default] for field in fields]
+    return [[field.name, field.default, *(["address"] if field.in_address else [])] for field in fields]
 
 
 def fields_of(rows: Sequence[Sequence[str]]) -> tuple[Field, ...]:
     """The merge fields that `Variant.fields` keeps."""
-    return tuple(Field(name, default) for name, default in rows)
+    return tuple(Field(name, default, bool(place)) for name, default, *place in rows)
 
 
 def ids(session: Session, issue_id: int) -> dict[str, int]:

@@ -23,7 +23,7 @@ from digest.blanks import Blank, fill, named, pattern
 from digest.config import Config
 from digest.deliver import dkim, headers
 from digest.deliver.related import Enclosed, related_to
-from digest.fields import Field
+from digest.fields import Field, defaults
 from digest.links import Links
 from digest.models import Issue
 from digest.templating.text import paragraphs, wrapped
@@ -67,7 +67,7 @@ class Stationery:
     @property
     def defaults(self) -> tuple[str, ...]:
         """What the fields are to a reader of whom nothing is known."""
-        return tuple(field.default for field in self.fields)
+        return defaults(self.fields)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from urllib.request import ProxyHandler, build_opener
 
 from digest import db, pipeline, wiring
 from digest.blanks import URLS, Blank, fill
@@ -21,6 +19,7 @@ from digest.config.reading import read
 from digest.demo.magazine import Magazine, magazine, served
 from digest.demo.mailbox import FolderMailbox
 from digest.errors import UsageError
+from digest.pictures import run as pictures
 from digest.pipeline import Published
 from subscribers.joining import SignUp, admit
 
@@ -51,6 +50,7 @@ secret = "{secret}"
 
 [mail]
 from = "{title} <weekly@meridian.example>"
+images = "inline"  # the sample magazine stops with the demo: its pictures stay here
 
 [[relays]]
 name = "mailbox"
@@ -132,7 +132,7 @@ def show(folder: Path, now: datetime, say: Callable[[str], None]) -> Shown:
             stationery, _, _ = pipeline.stationery_of(app, published.composed.issue.id or 0)
             values = {**dict.fromkeys(URLS, app.links.subscribe()), Blank.NAME: "reader"}
             word, fields = stationery.blank_word, stationery.defaults
-            html = _with_pictures(fill(stationery.html, word, values, [*map(escape, fields)]), base, folder)
+            html = _with_pictures(fill(stationery.html, word, values, [*map(escape, fields)]), app, folder)
             text = fill(stationery.text, word, values, fields)
     (folder / "issue.html").write_text(html)
     (folder / "issue.txt").write_text(text)
@@ -207,15 +207,11 @@ def _mailbox(folder: Path) -> Iterator[int]:
         thread.join()
 
 
-def _with_pictures(html: str, base: str, folder: Path) -> str:
-    """The HTML with its pictures beside it: the magazine is gone when somebody looks."""
+def _with_pictures(html: str, app: wiring.App, folder: Path) -> str:
+    """The HTML with its pictures beside it, so that it is whole where no page of ours is served."""
     (folder / "pictures").mkdir(exist_ok=True)
-    opener = build_opener(ProxyHandler({}))
-
-    def kept(found: re.Match[str]) -> str:
-        name = found[1].rpartition("/")[2]
-        with opener.open(base + found[1], timeout=30) as answer:
-            (folder / "pictures" / name).write_bytes(answer.read())
-        return f"pictures/{name}"
-
-    return re.sub(rf"{re.escape(base)}(/[a-z0-9-]+\.png)", kept, html)
+    for url, content in pictures.content_of(app.engine, app.links, html).items():
+        name = url.rpartition("/")[2]
+        (folder / "pictures" / name).write_bytes(content)
+        html = html.replace(url, f"pictures/{name}")
+    return html

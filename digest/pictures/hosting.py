@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from html import escape
@@ -56,6 +57,11 @@ def own(content: IssueContent, html: str, base: str) -> tuple[str, ...]:
     logos = (content.theme.logo, content.site.logo)
     urls = dict.fromkeys([*filter(None, logos), *(one.url for one in pictures if one)])
     return tuple(url.removeprefix(base) for url in urls if url.startswith(base) and f'src="{escape(url)}"' in html)
+
+
+def named(html: str, base: str) -> tuple[str, ...]:
+    """The file names of our pictures, those below `base`, that `html` shows, each once."""
+    return tuple(dict.fromkeys(re.findall(re.escape(base) + r"([0-9a-f]{64}\.(?:jpg|png))\b", html)))
 
 
 def fitting(names: Iterable[str], sizes: Mapping[str, int], most: int) -> tuple[str, ...]:

@@ -81,6 +81,14 @@ def enclosed(engine: Engine, links: Links, content: IssueContent, html: str, mos
         return hosting.fitting(names, storing.sizes(session, names), most)
 
 
+def content_of(engine: Engine, links: Links, html: str) -> Mapping[str, bytes]:
+    """Those of our pictures that `html` shows, by their address."""
+    base = links.picture("")
+    with db.reading(engine) as session:
+        found = {name: storing.picture(session, name.partition(".")[0]) for name in hosting.named(html, base)}
+        return {base + name: picture.content for name, picture in found.items() if picture}
+
+
 def _missing(known: Iterable[PictureLook], urls: Collection[str], now: datetime) -> list[str]:
     done = {look.url for look in known if look.picture or look.looked_at > now - _AGAIN}
     return [url for url in urls if url not in done]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from digest.templating import Templates
 from digest.templating.inspection import Document
@@ -27,6 +28,16 @@ class Shown:
     text: str
     raw: bytes  # the message as it would be handed over
     problems: tuple[str, ...] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # those that we serve ourselves, by address
+
+    @property
+    def seen(self) -> str:
+        """The HTML with those pictures in it: the page is passed on, and seen where none of ours is served."""
+        html = self.html
+        for url, content in self.pictures.items():
+            kind = "png" if url.endswith(".png") else "jpeg"
+            html = html.replace(url, f"data:image/{kind};base64,{base64.b64encode(content).decode()}")
+        return html
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def _context(one: Shown) -> dict[str, object]:
         "subject": one.subject,
         "name": one.name,
         "problems": one.problems,
-        "views": views(one.html),
+        "views": views(one.seen),
         "text": one.text,
         "raw": one.raw.decode("utf-8", "replace"),
         "links": [(href, words.strip() or href) for href, words in dict.fromkeys(Document(one.html).links)],

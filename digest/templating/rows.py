@@ -210,7 +210,9 @@ def _preheader(mail: Mail) -> Found:
 
 
 def _inert(mail: Mail) -> Found:
-    yield from (("A-15", what) for what in forbidden(Document(mail.html), mail.blanks))
+    pictures = (_attributes(image).get("src") or "" for image in mail.all('img[src^="cid:"]'))
+    allowed = (*mail.blanks, *pictures)  # whether the message has those pictures is F-18's
+    yield from (("A-15", what) for what in forbidden(Document(mail.html), allowed))
 
 
 def _fingers(mail: Mail) -> Found:

@@ -4,9 +4,8 @@
     public    confirm, leave                      images    pictures of mails
     guard     stands before all of them           pages     templates and headers
     forms     what may be posted                  speaking  the language of a page
-    stamp     when a form was shown               offers    what can be signed up for
-    opened    who opens many links                work      what it costs a robot to post one
-    together  clicks at once are one commit
+    stamp     when a form was shown               work      what it costs a robot to post one
+    opened    who opens many links                together  clicks at once are one commit
     serving   uvicorn with our limits
     preferences  the reader's own page            wishes    that page as a form
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from digest import db
+from digest.compose.offers import Listed, listed
 from digest.config import Config
 from digest.deliver.letters import enqueue_confirm, enqueue_notice
 from digest.links import Links
@@ -22,7 +23,6 @@ from digest.templating import Templates
 from digest.templating.wording import Wording, filled
 from digest.web import failures
 from digest.web.forms import Form, read_form
-from digest.web.offers import Offer, offers
 from digest.web.pages import PRIVATE, Site, client, site
 from digest.web.stamp import QUICKEST, Age, age, stamp
 from digest.web.work import BITS, proven
@@ -121,7 +121,7 @@ def _sign_up(site: Site, form: Form, ip: str) -> Response:
         return _form_page(site, form, problem)
     try:
         with db.writing(site.engine) as session:
-            wanted = _wanted(site, offers(session), form, ip)
+            wanted = _wanted(site, listed(session), form, ip)
             if not wanted.list_ids:
                 return _form_page(site, form, "lists")
             if not _join(site, session, wanted):
@@ -147,7 +147,7 @@ def _too_soon(site: Site, form: Form) -> str:
 
 def _form_page(site: Site, form: Form, problem: str = "") -> Response:
     with db.reading(site.engine) as session:
-        lists = offers(session)
+        lists = listed(session)
     return site.page(
         "signup",
         status=422 if problem else 200,
@@ -167,7 +167,7 @@ def _form_page(site: Site, form: Form, problem: str = "") -> Response:
     )
 
 
-def _wanted(site: Site, lists: list[Offer], form: Form, ip: str) -> SignUp:
+def _wanted(site: Site, lists: list[Listed], form: Form, ip: str) -> SignUp:
     sections = _sections(lists, form)
     spoken = form.one("language")
     return SignUp(
@@ -184,7 +184,7 @@ def _wanted(site: Site, lists: list[Offer], form: Form, ip: str) -> SignUp:
     )
 
 
-def _sections(lists: list[Offer], form: Form) -> Mapping[str, choices.Choices]:
+def _sections(lists: list[Listed], form: Form) -> Mapping[str, choices.Choices]:
     offered = {offer.id: {section for section, _ in offer.sections} for offer in lists if offer.sections}
     return {
         list_id: choices.chosen(sections=known.intersection(form.every(f"sections-{list_id}")))

@@ -84,6 +84,10 @@ def test_the_preview_has_every_variant_with_its_readers(shell: Shell) -> None:
     assert "1 more variant is not shown, for 1 reader." in fewer
     assert "1 more variant is not shown, for 1 reader." in (shell.folder / "one" / "index.html").read_text()
     assert not (shell.folder / "one" / "variant-2.html").exists()
+    (shell.folder / "preview" / "variant-9.html").write_text("mine")
+    assert shell("issues", "preview", "--variants", "1").code == 0  # the same folder: only what we wrote there goes
+    left = {path.name for path in (shell.folder / "preview").glob("*.html")}
+    assert left == {"index.html", "issue.html", "variant-9.html"}
     both = shell("issues", "preview", "--variants", "1", "--as", "bob@example.org")
     assert (both.code, "expected one of both" in both.err) == (2, True)
 

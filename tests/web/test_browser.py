@@ -14,7 +14,7 @@ import pytest
 from browser import Person
 from chromium import BINARY, Page, page
 from sqlalchemy import Engine, select
-from webhost import SUPPRESSION_KEY, Host, add_edition, add_list, configured, everything, serving, status_of
+from webhost import SUPPRESSION_KEY, Host, add_edition, add_list, add_reader, configured, everything, serving, status_of
 
 from digest import db
 from digest.models import people, table
@@ -146,6 +146,20 @@ def test_axe_finds_nothing_on_any_page_at_any_width(open_host: Host, browser: Pe
         browser.press("Enter", loads=True)
         found += [f"after {button}: {one}" for one in nodetools.violations(shown)]
     assert found == []
+
+
+def test_a_word_without_end_widens_no_page(open_host: Host, browser: Person) -> None:
+    word = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle"
+    with db.writing(open_host.engine) as session:
+        add_list(session, datetime.now(UTC), "long", title=word, description=word * 3)
+        add_edition(session, "long", word.lower(), "more")
+        ann = add_reader(session, datetime.now(UTC), "ann@example.org", "long")
+    browser.window(320)
+    for path in ("/", open_host.path(open_host.links.preferences(ann.handle, "long"))):
+        browser.open(open_host.url + path)
+        browser.said("document.querySelectorAll('details').forEach(one => one.open = true); 0")
+        assert browser.said("document.documentElement.scrollWidth") == 320
+        assert browser.said("Math.min(...[...document.querySelectorAll('button')].map(one => one.offsetHeight))") >= 44
 
 
 def test_a_scanner_with_scripts_that_opens_every_link_of_a_mail_changes_nothing(

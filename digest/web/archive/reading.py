@@ -13,6 +13,8 @@ from sqlalchemy import Row, Select, select
 from sqlmodel import Session
 
 from digest.compose.content import IssueContent, from_json
+from digest.compose.variants import fields_of
+from digest.fields import defaults
 from digest.models import Edition, Issue, IssueState, Variant, people, table
 
 
@@ -125,8 +127,8 @@ def _visible(*columns: Any, edition_id: str) -> Select[Any]:
 
 
 def _line(row: Row[Any]) -> Line:
-    defaults = tuple(default for _, default in row.fields)
-    return Line(row.edition_id, row.number, row.subject, row.blank_word, row.frozen_at, defaults)
+    fields = defaults(fields_of(row.fields))
+    return Line(row.edition_id, row.number, row.subject, row.blank_word, row.frozen_at, fields)
 
 
 def _content(inputs: bytes | None) -> IssueContent | None:

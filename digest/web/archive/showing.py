@@ -14,6 +14,7 @@ from babel.dates import format_date
 
 from digest.blanks import URLS, Blank, blank, fill
 from digest.compose.content import ArticleContent, IssueContent, articles
+from digest.compose.personal import impersonal
 from digest.gather.urls import web
 from digest.templating import Templates
 from digest.templating.text import folded
@@ -136,7 +137,7 @@ def feed(shelf: Shelf, said: Sequence[tuple[str, Told]], places: Places, site: t
 
 
 def _entry(id_: str, told: Told, places: Places) -> Entry:
-    line, content = told.line, told.content
+    line, content = told.line, impersonal(told.content) if told.content else None
     summary = " · ".join(folded(article.title) for article in articles(content)) if content else ""
     return Entry(
         id=id_,
