@@ -13,7 +13,8 @@ from sqlmodel import Session
 from subscribers import attributes, bulk, stage
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE
 from subscribers.columns import table
-from subscribers.joining import CONFIRM_WITHIN, Send, had_enough
+from subscribers.crowding import had_enough
+from subscribers.joining import CONFIRM_WITHIN, Send
 from subscribers.keeping import Kept
 from subscribers.models import Confirmation, Consent, Status, Subscriber, Subscription, Suppression, Tag
 from subscribers.rows import insert_missing, insert_or_ignore, text_hash

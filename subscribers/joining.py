@@ -20,7 +20,6 @@ from subscribers.addresses import Address, hash_address, normalise, tidy_name
 from subscribers.answering import Answer, Outcome, confirm, decline
 from subscribers.audience import CONFIRM_MAILS, EVERYWHERE, suppressed_scopes
 from subscribers.columns import table
-from subscribers.crowding import had_enough
 from subscribers.errors import NoConsent
 from subscribers.models import Confirmation, MailingList, Status, Subscriber, Subscription
 from subscribers.rows import Proof, insert_missing, move, record
@@ -35,7 +34,6 @@ __all__ = [
     "admit",
     "confirm",
     "decline",
-    "had_enough",
     "join",
 ]
 
