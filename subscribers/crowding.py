@@ -61,6 +61,11 @@ def network(ip: str) -> str:
     return str(ipaddress.ip_network(f"{found}/{24 if found.version == 4 else 48}", strict=False))
 
 
+def has_asked_enough(session: Session, ip: str, now: datetime) -> bool:
+    """Whether `may_ask` would say no by now; takes no lock, so that a storm doesn't hold those off who write."""
+    return _full(session, network(ip), now)
+
+
 def may_ask(session: Session, ip: str, now: datetime) -> bool:
     """Whether one more sign-up from this network fits PER_NETWORK; counts it then.
 
@@ -70,12 +75,16 @@ def may_ask(session: Session, ip: str, now: datetime) -> bool:
     if not where:
         return True
     _lock(session, where)
-    recent = select(func.count()).where(_attempt.c.network == where, _attempt.c.at > now - HOUR)
-    if session.execute(recent).scalar_one() >= PER_NETWORK:
+    if _full(session, where, now):
         return False
     session.execute(delete(_attempt).where(_attempt.c.at <= now - HOUR))
     session.execute(insert(_attempt).values(network=where, at=now))
     return True
+
+
+def _full(session: Session, where: str, now: datetime) -> bool:
+    recent = select(func.count()).where(_attempt.c.network == where, _attempt.c.at > now - HOUR)
+    return bool(session.execute(recent).scalar_one() >= PER_NETWORK)
 
 
 def may_mail(session: Session, normalised: str, now: datetime, *, question: bool) -> bool:

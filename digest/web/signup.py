@@ -115,22 +115,34 @@ def embedded(app: Wired, lists: Sequence[MailingList], language: str) -> str:
 
 
 def _sign_up(site: Site, form: Form, ip: str) -> Response:
-    if form.one("website"):  # a field that people don't see
-        return site.page("asked")
-    if problem := _too_soon(site, form):
-        return _form_page(site, form, problem)
+    if refusal := _refused(site, form, ip):
+        return refusal
     try:
         with db.writing(site.engine) as session:
             wanted = _wanted(site, listed(session), form, ip)
             if not wanted.list_ids:
                 return _form_page(site, form, "lists")
             if not _join(site, session, wanted):
-                answer = failures.page(site, 429)
-                answer.headers["retry-after"] = "3600"
-                return answer
+                return _later(site)
     except BadAddress:
         return _form_page(site, form, "email")
     return site.page("asked")
+
+
+def _refused(site: Site, form: Form, ip: str) -> Response | None:
+    """The answer to a post that asks for nothing to be written."""
+    if form.one("website"):  # a field that people don't see
+        return site.page("asked")
+    if problem := _too_soon(site, form):
+        return _form_page(site, form, problem)
+    with db.reading(site.engine) as session:
+        return _later(site) if crowding.has_asked_enough(session, ip, site.clock()) else None
+
+
+def _later(site: Site) -> Response:
+    answer = failures.page(site, 429)
+    answer.headers["retry-after"] = "3600"
+    return answer
 
 
 def _too_soon(site: Site, form: Form) -> str:
