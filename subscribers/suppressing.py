@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
 from sqlmodel import Session
 
 from subscribers import bulk
@@ -79,9 +79,10 @@ def suppress_all(
     new = [one for one in wanted if one not in old]
     if not new:
         return 0
+    concerned = _people(session, new)
+    _hold(session, concerned)
     values = [{"hash": one, "scope": scope, "reason": reason, "at": now} for one in new]
     session.execute(insert_or_ignore(session.get_bind().dialect.name, row), values)
-    concerned = _people(session, new)
     if scope != CONFIRM_MAILS:
         _end(session, concerned, scope, now)
     _record(session, "suppressed", concerned, {"list_id": _list_of(scope), "method": method, "at": now, "text": reason})
@@ -98,7 +99,9 @@ def lift_all(
     lifted = list(session.execute(select(row.c.hash).where(*there).distinct()).scalars())
     if lifted:
         said = {"list_id": _list_of(scope), "method": method, "at": now, "text": ""}
-        _record(session, "unsuppressed", _people(session, lifted), said)
+        concerned = _people(session, lifted)
+        _hold(session, concerned)
+        _record(session, "unsuppressed", concerned, said)
     return changed(session, delete(row).where(*there))
 
 
@@ -129,6 +132,13 @@ def _people(session: Session, keys: Sequence[str]) -> ColumnElement[bool]:
         bulk.among(session, person.c.email_hash, hashes),
         bulk.among(session, person.c.domain, domains),
     )
+
+
+def _hold(session: Session, concerned: ColumnElement[bool]) -> None:
+    """Nobody of them is erased before the commit: who is being erased is waited for, and gone then."""
+    person = table(Subscriber)
+    held = select(person.c.id).where(concerned).order_by(person.c.id).with_for_update(read=True, key_share=True)
+    session.execute(select(func.count()).select_from(held.subquery()))
 
 
 def _end(session: Session, concerned: ColumnElement[bool], scope: str, now: datetime) -> None:

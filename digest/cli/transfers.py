@@ -221,8 +221,9 @@ def _told(report: dict[str, Any], *, dry_run: bool) -> list[str]:
     delimiter = names.get(report["delimiter"], report["delimiter"])
     written = f"{report['encoding']}, {delimiter} between cells" if delimiter else f"{report['encoding']}, JSON lines"
     columns = ", ".join(f"{meaning} from {column!r}" for meaning, column in report["columns"].items())
+    rows = f"{report['rows']:,} {'row' if report['rows'] == 1 else 'rows'}"
     counts = ", ".join(
-        f"{report[word]} {word}" for word in ("new", "updated", "unchanged", "suppressed", "left", "asked")
+        f"{report[word]:,} {word}" for word in ("new", "updated", "unchanged", "suppressed", "left", "asked")
     )
     bad = [f"line {row['line']}: {row['reason']}" for row in report["bad"][:20]]
     unsaid = report["bad_rows"] - len(bad)
@@ -230,9 +231,9 @@ def _told(report: dict[str, Any], *, dry_run: bool) -> list[str]:
         *([f"An export of {report['program'].capitalize()}."] if report["program"] else []),
         f"Read as {written}; {columns}.",
         *([f"Not taken: {', '.join(report['ignored'])}."] if report["ignored"] else []),
-        f"{'Would be: ' if dry_run else ''}{report['rows']} rows: {counts}, {report['bad_rows']} bad.",
+        f"{'Would be: ' if dry_run else ''}{rows}: {counts}, {report['bad_rows']:,} bad.",
         *([f"{report['elsewhere']} rows are of other lists."] if report["elsewhere"] else []),
-        f"{mailable} mailable{', once they say yes to the mail' if report['asked'] else ''}.",
+        f"{mailable:,} mailable{', once they say yes to the mail' if report['asked'] else ''}.",
         *bad,
         *([f"and {unsaid} more bad rows"] if unsaid else []),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +16,7 @@ from sqlalchemy import Engine, literal, select
 from sqlmodel import Session
 
 from digest import db
-from subscribers import audience, joining
+from subscribers import audience, erasing, joining
 from subscribers.addresses import hash_address
 from subscribers.columns import table
 from subscribers.errors import BadAddress
@@ -157,3 +159,24 @@ def test_a_suppression_is_there_before_and_after_a_person(engine: Engine, now: d
         suppress_all(session, [ANN], reason="erased", now=now)
     report: dict[str, Any] = taker(engine, now)("email\nANN@example.org\n")
     assert (report["suppressed"], report["new"]) == (1, 0)
+
+
+@pytest.mark.parametrize("said", ["ann@example.org", "@example.org"])
+def test_who_is_erased_at_that_moment_is_waited_for(office: Engine, now: datetime, said: str) -> None:
+    wanted = [subject(said, key=KEY)]
+
+    def keep_away() -> int:
+        with db.writing(office) as session:
+            return suppress_all(session, wanted, reason="", now=now)
+
+    with ThreadPoolExecutor(1) as thread:
+        with db.writing(office) as session:
+            leaver = erasing.begin(session, "ann@example.org", now)
+            told = thread.submit(keep_away)
+            with suppress(TimeoutError):
+                told.result(0.3)  # time to come as far as it can
+            erasing.end(session, [leaver.id])
+            erasing.keep_hashes(session, leaver.addresses, key=KEY, now=now)
+        assert told.result(20) in (0, 1)
+    with db.reading(office) as session:
+        assert "ann" not in mailable(session, "weekly")
