@@ -14,6 +14,7 @@ _KEYS: dict[str, dict[str, Any]] = {
     "Space": {"key": " ", "code": "Space", "windowsVirtualKeyCode": 32, "text": " "},
 }
 _PATIENCE_S = 60.0
+_DRAWN = "new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(0))))"  # `autofocus` works by then
 
 
 class Person:
@@ -64,6 +65,7 @@ class Person:
         while time.monotonic() < ends:
             try:
                 if self.said("!window.before && document.readyState === 'complete'"):
+                    self.said(_DRAWN)
                     return
             except AssertionError:  # between two pages there is none to ask
                 pass
