@@ -58,14 +58,15 @@ def fixed(issue: Issue) -> bool:
 
 
 def filters(session: Session, issue: Issue, only: str = "") -> list[str]:
-    """The filters that the issue's readers all match: those it was frozen with; before that its edition's and `only`.
+    """The filters that the issue's readers all match: those it was frozen with; before that its edition's and `only`,
+    or what it was approved for.
 
     None of them: it is for the whole list.
     """
     if fixed(issue):
         return issue.segments
     own = session.get_one(Edition, issue.edition_id).settings.get("segment", "")
-    return [text for text in (own, only) if text]
+    return [text for text in (own, *([only] if only else issue.segments)) if text]
 
 
 def of_issue(session: Session, issue: Issue, now: datetime, only: str = "") -> ColumnElement[bool] | None:

@@ -258,3 +258,32 @@ def test_a_segment_of_unknown_editions_and_lists_stops_the_start(app: App) -> No
     )
     with db.reading(app.engine) as session:
         assert session.get_one(Edition, "weekly").settings["segment"] == "tag = vip"  # what is refused is not kept
+
+
+def test_a_held_issue_let_go_for_some_goes_to_nobody_else_whoever_ends_it(
+    app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(app, "")
+    issue_id = approved(app)
+    with db.writing(app.engine) as session:
+        issues.move(session, issue_id, IssueState.HELD, app.clock(), "late")
+
+    def die(*_: object, **__: object) -> None:
+        raise Stopped("killed")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(pipeline, "release", die)
+        with pytest.raises(Stopped):
+            send(app, issue_id, only="tag = vip")
+    assert issue(app, issue_id).state == IssueState.APPROVED
+    asyncio.run(pipeline.prepare(app, "weekly"))  # as the timetable does at the next slot
+    asyncio.run(pipeline.deliver(app, issue_id=issue_id))
+    assert reached(box) == sorted(VIPS)
+
+
+def test_the_same_command_goes_on_where_it_was_cut_off(app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(app, "")
+    issue_id = approved(app)
+    cut_off(app, issue_id, monkeypatch, only="tag = vip")
+    send(app, issue_id, only="tag = vip")
+    assert reached(box) == sorted(VIPS)
