@@ -76,7 +76,7 @@ def ask_link(session: Session, typed: str, *, key: bytes, now: datetime) -> Lett
     )
     known = exists(select(1).where(_place.c.subscriber_id == _person.c.id, was_on_a_list))
     found = _locked(session, (_person.c.email == address.normalised) & known)
-    return _ask_link(session, found, now) if found else None
+    return _ask_link(session, found, now, crowding.MAILS) if found else None
 
 
 def ask_link_by_handle(session: Session, handle: bytes, now: datetime) -> Letter | None:
@@ -84,7 +84,7 @@ def ask_link_by_handle(session: Session, handle: bytes, now: datetime) -> Letter
     found = _locked(session, _person.c.handle == handle)
     if found is None or EVERYWHERE in suppressed_scopes(session, found.email_hash, found.domain):
         return None
-    return _ask_link(session, found, now)
+    return _ask_link(session, found, now, crowding.OWN)
 
 
 def held(session: Session, claim: Claim, now: datetime, *, lock: bool = False) -> Holder | None:
@@ -170,8 +170,8 @@ def _locked(session: Session, which: Any) -> Row[Any] | None:
     return session.execute(rows.with_for_update()).one_or_none()
 
 
-def _ask_link(session: Session, person: Row[Any], now: datetime) -> Letter | None:
-    if not crowding.may_mail(session, person.email, now, question=False):
+def _ask_link(session: Session, person: Row[Any], now: datetime, caps: crowding.Caps) -> Letter | None:
+    if not crowding.may_mail(session, person.email, now, question=False, caps=caps):
         return None
     return _ask(session, person, "link", person.domain, now)
 
