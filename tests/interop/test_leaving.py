@@ -36,10 +36,11 @@ from subscribers.tokens import KeyRing
 ROOT = Path(__file__).parents[2]
 USER = "nobody"  # Postfix runs a command as anybody but root and itself
 LISTENER = Listener(2531)
+# The queue manager that comes back while the last try still has the mail locked waits five minutes then.
 HERE = """
 mydestination = paper.example
 queue_run_delay = 1s
-minimal_backoff_time = 1s
+minimal_backoff_time = 3s
 export_environment = PATH
 """
 SERVICE = "local unix - n n - - local\n"
