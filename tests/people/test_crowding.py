@@ -259,3 +259,12 @@ def test_strangers_use_up_no_link_of_who_has_a_newsletter(session: Session, now:
     mine = [ask_link_by_handle(session, ann.handle, at) is not None for _ in range(10)]
     assert mine == [True] * 5 + [False] * 5
     assert ask_link(session, ann.email, key=KEY, now=at + timedelta(days=1)) is None
+
+
+def test_a_crowd_of_strangers_keeps_nobody_from_their_own_link(session: Session, now: datetime) -> None:
+    (ann,) = readers(session, now, "ann@example.org")
+    for _ in range(PER_DOMAIN):
+        turn(session, "example.org", now)
+    letter = ask_link_by_handle(session, ann.handle, now)
+    assert letter
+    assert letter.at == now
