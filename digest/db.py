@@ -74,15 +74,17 @@ def _sqlite_begin() -> Callable[[Connection], None]:
         options = connection.get_execution_options()
         if not options.get("digest_writing", False):
             connection.exec_driver_sql("BEGIN")
-        elif not options.get("digest_eager", False) or not _begun_eagerly(connection, looking):
+        elif options.get("digest_eager", False):
+            _begin_eagerly(connection, looking)
+        else:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return begin
 
 
-def _begun_eagerly(connection: Connection, looking: threading.Lock) -> bool:
+def _begin_eagerly(connection: Connection, looking: threading.Lock) -> None:
     """BEGIN IMMEDIATE as somebody waits for an answer: the lock is looked for every half millisecond, by one thread of
-    the process at a time. False if it could not be had within the busy timeout.
+    the process at a time. sqlite3.OperationalError if it could not be had within the busy timeout.
 
     SQLite itself sleeps up to a tenth of a second between its looks, and a sender leaves the lock for a millisecond;
     but forty threads that look do little else.
@@ -91,16 +93,17 @@ def _begun_eagerly(connection: Connection, looking: threading.Lock) -> bool:
     assert isinstance(driver, sqlite3.Connection)
     patience = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     ends = time.monotonic() + patience / 1000
-    if not looking.acquire(timeout=patience / 1000):
-        return False
+    mine = looking.acquire(timeout=patience / 1000)
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while not (begun := _begun(driver)) and time.monotonic() < ends:
+        while not _begun(driver):
+            if time.monotonic() >= ends:
+                raise sqlite3.OperationalError("database is locked")
             time.sleep(_LOOK_S)
     finally:
-        looking.release()
+        if mine:
+            looking.release()
         driver.execute(f"PRAGMA busy_timeout = {patience}")
-    return begun
 
 
 def _begun(driver: sqlite3.Connection) -> bool:

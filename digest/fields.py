@@ -19,6 +19,7 @@ LONGEST = 200  # characters of a value, and of a default
 EXPECTED = 'expected [[field|default]] like [[first_name|friend]], the field of letters, digits, "_", "-" and "."'
 IN_AN_ADDRESS = "a field may stand in an address only after the host of a link: https://example.org/?city=[[city|]]"
 
+_LONGEST_IN_ADDRESS = 3 * LONGEST  # bytes, each of which is three characters: a message takes 2,000
 _FIELD = re.compile(r"\[\[ *([\w.-]{1,200}) *\|([^\[\]\r\n]*)\]\]")
 _HOST = r"https?://[^\s()<>\[\]/?#\\]+"
 _ADDRESS = re.compile(_HOST + r"[/?#](?:\[\[[^\[\]\r\n]*\]\]|[^\s()<>\[\]])*", re.IGNORECASE)
@@ -79,7 +80,7 @@ def values(fields: Iterable[Field], name: str, attributes: Mapping[str, Any]) ->
     Numbers and booleans are said as JSON does; lists and objects are nothing. In an address it is percent-encoded.
     """
     said = ((field, _said(_fact(field.name, name, attributes)) or field.default) for field in fields)
-    return tuple(quote(value, safe="") if field.in_address else value for field, value in said)
+    return tuple(_encoded(value) if field.in_address else value for field, value in said)
 
 
 def defaults(fields: Iterable[Field]) -> tuple[str, ...]:
@@ -102,6 +103,11 @@ def _each(text: str, put: Callable[[Field], str]) -> str:
 
 def _field(found: re.Match[str], in_address: bool = False) -> Field:
     return Field(found[1], _one_line(found[2]), in_address)
+
+
+def _encoded(value: str) -> str:
+    whole = value.encode()[:_LONGEST_IN_ADDRESS].decode(errors="ignore")  # no character by half
+    return quote(whole, safe="")
 
 
 def _fact(wanted: str, name: str, attributes: Mapping[str, Any]) -> object:

@@ -150,7 +150,7 @@ class Issue(SQLModel, table=True):
     frozen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     inputs: bytes | None = Field(default=None, sa_type=LargeBinary)  # zlib of the frozen content as JSON
     audience_consents: int | None = None  # the last line of consent at freezing: who confirms later gets the next issue
-    segments: list[str] = Field(default_factory=list, sa_type=JSON)  # filters of whom it was frozen for; none: the list
+    segments: list[str] = Field(default_factory=list, sa_type=JSON)  # filters of whom it is for, or was; none: the list
     audience_cursor: int = 0  # highest subscriber id whose delivery row is written
     audience_complete: bool = False  # nothing is sent before this is committed
     paused: bool = False

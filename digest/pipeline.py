@@ -268,7 +268,7 @@ async def send(
         if issue.inputs is None:
             # Its slot passed while nobody looked at the sources.
             await unless_stopped(stop, gather(app, progress=progress))
-        await asyncio.to_thread(_let_go, app, issue, dead_links, progress)
+        await asyncio.to_thread(_let_go, app, issue, only, dead_links, progress)
     if issue.state != IssueState.SENDING:
         await unless_stopped(stop, _have_pictures(app, issue_id, progress))
         await asyncio.to_thread(release, app, issue_id, only=only, stop=stop, progress=progress)
@@ -277,8 +277,11 @@ async def send(
     return Published(after, None, delivered)
 
 
-def _let_go(app: App, issue: Issue, dead_links: bool, progress: Watcher) -> None:
-    """A held issue as approved, or as frozen if it was that before; what can't be let go is held as it was."""
+def _let_go(app: App, issue: Issue, only: str, dead_links: bool, progress: Watcher) -> None:
+    """A held issue as approved, or as frozen if it was that before; what can't be let go is held as it was.
+
+    It is approved for `only`: the timetable may be quicker to release it, and would do so to the whole list.
+    """
     issue_id, now = _id(issue), app.clock()
     with db.writing(app.engine) as session:
         issues.move(session, issue_id, IssueState.FROZEN if issue.inputs else IssueState.DRAFT, now)
@@ -295,7 +298,9 @@ def _let_go(app: App, issue: Issue, dead_links: bool, progress: Watcher) -> None
         readying.refuse_dead_links(app, issue_id, "send", progress=progress)
     with db.writing(app.engine) as session:
         issues.move(session, issue_id, IssueState.DRAFT, now)
-        issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
+        approved = issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
+        approved.segments = [only] if only else []
+        session.add(approved)
 
 
 def _composed_anew(app: App, issue: Issue) -> Composed:

@@ -46,8 +46,8 @@ def audience_of(app: App, issue_id: int, only: str = "") -> Audience:
 
 
 def may_narrow(issue: Issue, only: str) -> None:
-    """IllegalMove for an `only` when whom the issue goes to is fixed already."""
-    if only and segments.fixed(issue):
+    """IllegalMove for an `only` when whom the issue goes to is fixed already, and to others."""
+    if only and segments.fixed(issue) and only not in issue.segments:
         raise IllegalMove(
             f"issue {issue.id} is {issue.state}: whom it goes to was fixed when it was frozen, no segment changes that"
         )

@@ -10,19 +10,21 @@ from sqlmodel import Session
 
 from digest.config.values import Config
 from digest.errors import NeedsDecision, NotFound
-from digest.models import Delivery, DeliveryState, Edition, Issue, IssueState, people, table
+from digest.models import Delivery, DeliveryState, Edition, Issue, IssueState, Slice, people, table
 from subscribers.segment_rules import Setting, condition
 from subscribers.segments import Got, named, parse
 
 _person = table(people.Subscriber)
 _delivery = table(Delivery).alias("segment_delivery")
+_slice = table(Slice)
 _FIXED = (IssueState.FROZEN, IssueState.SENDING, IssueState.SENT)
 
 
 def where(
     session: Session, text: str, *, now: datetime, list_id: str | None = None, of: Issue | None = None
 ) -> ColumnElement[bool]:
-    """The condition on `subscriber` that a filter means; BadFilter, or NotFound for an edition or issue there is not.
+    """The condition on `subscriber` that a filter means; BadFilter, or NotFound for an edition or issue there is not,
+    or whose ledger is not kept any more.
 
     Statuses and dates are those on the list, or on any without one. With `of`, the issue that the filter is for: nobody
     got that one, and of others counts what was sent by `now`.
@@ -58,14 +60,15 @@ def fixed(issue: Issue) -> bool:
 
 
 def filters(session: Session, issue: Issue, only: str = "") -> list[str]:
-    """The filters that the issue's readers all match: those it was frozen with; before that its edition's and `only`.
+    """The filters that the issue's readers all match: those it was frozen with; before that its edition's and `only`,
+    or what it was approved for.
 
     None of them: it is for the whole list.
     """
     if fixed(issue):
         return issue.segments
     own = session.get_one(Edition, issue.edition_id).settings.get("segment", "")
-    return [text for text in (own, only) if text]
+    return [text for text in (own, *([only] if only else issue.segments)) if text]
 
 
 def of_issue(session: Session, issue: Issue, now: datetime, only: str = "") -> ColumnElement[bool] | None:
@@ -116,7 +119,16 @@ def _issues(session: Session, wanted: Got, of: Issue | None) -> list[int]:
     unheard = wanted.number is not None and not asked
     if unheard and not (of and (fixed(of) or _becomes(of, wanted, [one.number for one in its]))):
         raise NotFound(f'the edition "{wanted.edition}" has no issue {wanted.number}')
+    if wanted.number is not None and not (of and fixed(of)) and any(_is_forgotten(session, id_) for id_ in asked):
+        raise NotFound(f'who got issue {wanted.number} of the edition "{wanted.edition}" is not known any more')
     return [id_ for id_ in asked if of is None or id_ != of.id]
+
+
+def _is_forgotten(session: Session, issue_id: int) -> bool:
+    """Whether the issue's deliveries are gone by [retention]: everybody would have missed it."""
+    kept = select(_delivery.c.id).where(_delivery.c.issue_id == issue_id).limit(1)
+    ended = select(_slice.c.id).where(_slice.c.issue_id == issue_id, _slice.c.done.is_(True)).limit(1)
+    return session.execute(ended).first() is not None and session.execute(kept).first() is None
 
 
 def _becomes(issue: Issue, wanted: Got, numbers: Iterable[int | None]) -> bool:

@@ -29,6 +29,8 @@ QUESTIONS: Caps = ((_DAY, 1), (_MONTH, 3))
 # These, and links that a reader, or a stranger in their name, asks for. A link is used up by one thing: one a day would
 # let nobody take their data along and then have it erased.
 MAILS: Caps = ((_DAY, 3), (_MONTH, 10))
+# All these, when the reader asks by their own newsletter: strangers can't use up what is left to them.
+OWN: Caps = ((_DAY, 6), (_MONTH, 20))
 PER_NETWORK = 10  # sign-ups an hour from an IPv4 /24 or IPv6 /48, whatever comes of them
 PER_DOMAIN = 60  # such mails an hour to one recipient domain
 IN_ALL = 300  # such mails an hour
@@ -87,8 +89,8 @@ def _full(session: Session, where: str, now: datetime) -> bool:
     return bool(session.execute(recent).scalar_one() >= PER_NETWORK)
 
 
-def may_mail(session: Session, normalised: str, now: datetime, *, question: bool) -> bool:
-    """Whether one more mail that a stranger can cause to this address fits MAILS, and a `question` QUESTIONS.
+def may_mail(session: Session, normalised: str, now: datetime, *, question: bool, caps: Caps = MAILS) -> bool:
+    """Whether one more mail that a stranger can cause to this address fits `caps`, and a `question` QUESTIONS.
 
     Nobody else is told so of this address before the commit.
     """
@@ -101,7 +103,7 @@ def may_mail(session: Session, normalised: str, now: datetime, *, question: bool
     every = union_all(asked.where(_request.c.subscriber_id == owner), moves, links).subquery()
     rows = session.execute(select(every).where(every.c.at > now - _MONTH)).all()
     asks = [row.at for row in rows if row.question]
-    return fit([row.at for row in rows], MAILS, now) and not (question and not fit(asks, QUESTIONS, now))
+    return fit([row.at for row in rows], caps, now) and not (question and not fit(asks, QUESTIONS, now))
 
 
 def had_enough(session: Session, subscriber_ids: Collection[int], now: datetime) -> set[int]:

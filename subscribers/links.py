@@ -76,15 +76,16 @@ def ask_link(session: Session, typed: str, *, key: bytes, now: datetime) -> Lett
     )
     known = exists(select(1).where(_place.c.subscriber_id == _person.c.id, was_on_a_list))
     found = _locked(session, (_person.c.email == address.normalised) & known)
-    return _ask_link(session, found, now) if found else None
+    return _ask_link(session, found, now, own=False) if found else None
 
 
 def ask_link_by_handle(session: Session, handle: bytes, now: datetime) -> Letter | None:
-    """The same, asked for on the page that a newsletter leads to: who has it need not be asked whether they asked."""
+    """The same, asked for on the page that a newsletter leads to: who has it need not be asked whether they asked, and
+    waits for no crowd of strangers."""
     found = _locked(session, _person.c.handle == handle)
     if found is None or EVERYWHERE in suppressed_scopes(session, found.email_hash, found.domain):
         return None
-    return _ask_link(session, found, now)
+    return _ask_link(session, found, now, own=True)
 
 
 def held(session: Session, claim: Claim, now: datetime, *, lock: bool = False) -> Holder | None:
@@ -129,7 +130,7 @@ def ask_move(session: Session, holder: Holder, typed: str, *, key: bytes, now: d
     if not allowed or _away(session, new, key) & {EVERYWHERE, CONFIRM_MAILS}:
         return None
     more = {"email": new.normalised, "email_typed": typed.strip()[:_LONGEST_EMAIL]}
-    return _ask(session, found, "move", new.domain, now, **more)
+    return _ask(session, found, "move", now, crowding.turn(session, new.domain, now), **more)
 
 
 def move(
@@ -170,14 +171,16 @@ def _locked(session: Session, which: Any) -> Row[Any] | None:
     return session.execute(rows.with_for_update()).one_or_none()
 
 
-def _ask_link(session: Session, person: Row[Any], now: datetime) -> Letter | None:
-    if not crowding.may_mail(session, person.email, now, question=False):
+def _ask_link(session: Session, person: Row[Any], now: datetime, *, own: bool) -> Letter | None:
+    caps = crowding.OWN if own else crowding.MAILS
+    if not crowding.may_mail(session, person.email, now, question=False, caps=caps):
         return None
-    return _ask(session, person, "link", person.domain, now)
+    return _ask(session, person, "link", now, now if own else crowding.turn(session, person.domain, now))
 
 
-def _ask(session: Session, person: Row[Any], kind: str, domain: str, now: datetime, **more: Any) -> Letter | None:
-    at = crowding.turn(session, domain, now)
+def _ask(
+    session: Session, person: Row[Any], kind: str, now: datetime, at: datetime | None, **more: Any
+) -> Letter | None:
     if at is None:
         return None
     ends = at + (FRESH if kind == "link" else MOVE_WITHIN)

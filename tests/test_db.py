@@ -103,6 +103,27 @@ def test_one_thread_at_a_time_looks_for_the_lock(tmp_path: Path, monkeypatch: py
     engine.dispose()
 
 
+def test_who_waits_for_an_answer_waits_for_the_lock_no_longer_than_others(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database_url.startswith("sqlite"):
+        pytest.skip("SQLite's lock")
+    monkeypatch.setattr(db, "BUSY_MS", 1_000)
+    engine = db.open_engine(database_url)
+    eager = engine.execution_options(digest_eager=True)
+
+    def waited(_: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable), db.writing(eager) as session:
+            session.connection()
+        return time.monotonic() - began
+
+    with db.writing(engine) as holding, ThreadPoolExecutor(3) as threads:
+        holding.connection()
+        assert max(threads.map(waited, range(3))) < 1.9
+    engine.dispose()
+
+
 def test_a_pen_commits_what_ends_well_and_undoes_the_rest(engine: Engine, now: datetime) -> None:
     pen = db.Pen(engine)
     with pen.writing() as session:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.deliver.headers import one_line
 from digest.fields import EXPECTED, IN_AN_ADDRESS, LONGEST, Field, found, marked, mistake, plain, values
 
 ANN = {"first_name": "Ann", "zip": 8001, "vip": True, "address": {"city": "Bern"}, "a.b": "both", "list": ["x"]}
@@ -119,3 +120,10 @@ def test_any_text_is_either_right_or_told(text: str) -> None:
     blanks = marked(text, "w0", fields)
     assert ("[[" in blanks) <= bool(mistake(text))
     assert [blanks.count(f"bw0xf{number}x") for number in range(len(fields))].count(0) == 0
+
+
+def test_no_address_is_cut_within_an_octet() -> None:
+    (field,) = found(["https://example.org/?q=[[q|]]"])
+    (said,) = values([field], "", {"q": "\U0001f600" * LONGEST})
+    assert one_line(said, 2000) == said  # as a message takes it
+    assert set(unquote(said, errors="strict")) == {"\U0001f600"}

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from mailbox import Mailbox
 from typing import Any
 
@@ -18,11 +19,12 @@ from variety import Wisher, choose
 from digest import db, enqueuing, pipeline, proofs, wiring
 from digest.compose import issues
 from digest.compose.rows import issue_of
-from digest.config import DatabaseConfig, EditionConfig, ListConfig
+from digest.config import DatabaseConfig, EditionConfig, ListConfig, RetentionConfig
 from digest.config.stored import edition_to_json
 from digest.config.values import SectionConfig, SectionMatch
 from digest.deliver import filling, reporting
 from digest.errors import ConfigError, IllegalMove, NeedsDecision, NotFound, NothingToDo, Stopped
+from digest.keeping import retention
 from digest.keeping import run as keeping
 from digest.models import Article, Edition, Issue, IssueState, Source, table
 from digest.wiring import App
@@ -258,3 +260,46 @@ def test_a_segment_of_unknown_editions_and_lists_stops_the_start(app: App) -> No
     )
     with db.reading(app.engine) as session:
         assert session.get_one(Edition, "weekly").settings["segment"] == "tag = vip"  # what is refused is not kept
+
+
+def test_a_held_issue_let_go_for_some_goes_to_nobody_else_whoever_ends_it(
+    app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(app, "")
+    issue_id = approved(app)
+    with db.writing(app.engine) as session:
+        issues.move(session, issue_id, IssueState.HELD, app.clock(), "late")
+
+    def die(*_: object, **__: object) -> None:
+        raise Stopped("killed")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(pipeline, "release", die)
+        with pytest.raises(Stopped):
+            send(app, issue_id, only="tag = vip")
+    assert issue(app, issue_id).state == IssueState.APPROVED
+    asyncio.run(pipeline.prepare(app, "weekly"))  # as the timetable does at the next slot
+    asyncio.run(pipeline.deliver(app, issue_id=issue_id))
+    assert reached(box) == sorted(VIPS)
+
+
+def test_the_same_command_goes_on_where_it_was_cut_off(app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(app, "")
+    issue_id = approved(app)
+    cut_off(app, issue_id, monkeypatch, only="tag = vip")
+    send(app, issue_id, only="tag = vip")
+    assert reached(box) == sorted(VIPS)
+
+
+def test_who_got_an_issue_is_not_guessed_once_its_ledger_is_gone(app: App, box: Mailbox) -> None:
+    ask(app, "")
+    first = approved(app)
+    send(app, first)
+    box.messages.clear()
+    write(app, "The ferry", "Land")
+    second = approved(app)
+    with db.writing(app.engine) as session:
+        retention.deliveries(session, RetentionConfig(ledger_days=1), app.clock() + timedelta(days=99))
+    with pytest.raises(NotFound, match='who got issue 1 of the edition "weekly" is not known any more'):
+        send(app, second, only="missed weekly 1")
+    assert (reached(box), issue(app, second).state) == ([], IssueState.APPROVED)

@@ -55,6 +55,8 @@ def _move(session: Session, issue_id: int, to: IssueState, now: datetime, values
         raise IllegalMove(f"issue {issue_id} is {seen}: it can't become {to} ({_leads(seen)})")
     stamped = {_WHEN[to]: now} if to in _WHEN else {}
     kept = _NO_APPROVAL if to in {IssueState.DRAFT, IssueState.HELD} else {}
+    if kept and issue.inputs is None:
+        kept = {**kept, "segments": []}  # whom it was approved for
     compared = update(Issue).where(col(Issue.id) == issue_id, col(Issue.state) == seen)
     moved = session.exec(compared.values({"state": to, **kept, **stamped, **values}))
     if moved.rowcount != 1:

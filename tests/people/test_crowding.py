@@ -33,7 +33,7 @@ from subscribers.crowding import (
     turn,
 )
 from subscribers.joining import SignUp, admit, join
-from subscribers.links import Holder, ask_link, ask_move, held
+from subscribers.links import Holder, ask_link, ask_link_by_handle, ask_move, held
 from subscribers.models import ConfirmMail, SignUpAttempt, Subscriber, Subscription
 from subscribers.tokens import Claim, Purpose
 
@@ -247,3 +247,24 @@ def test_an_import_asks_nobody_who_was_asked_by_another_door(session: Session, n
     people = [one.subscriber_id for one in (ann, bob, stranger, quiet)]
     assert had_enough(session, people, now + HOUR) == {stranger.subscriber_id}
     assert had_enough(session, people, now + timedelta(hours=24)) == set()
+
+
+def test_strangers_use_up_no_link_of_who_has_a_newsletter(session: Session, now: datetime) -> None:
+    (ann,) = readers(session, now, "ann@example.org")
+    for day in range(4):
+        for _ in range(5):
+            ask_link(session, ann.email, key=KEY, now=now + timedelta(days=day))
+    at = now + timedelta(days=3, hours=1)
+    assert ask_link(session, ann.email, key=KEY, now=at) is None
+    mine = [ask_link_by_handle(session, ann.handle, at) is not None for _ in range(10)]
+    assert mine == [True] * 5 + [False] * 5
+    assert ask_link(session, ann.email, key=KEY, now=at + timedelta(days=1)) is None
+
+
+def test_a_crowd_of_strangers_keeps_nobody_from_their_own_link(session: Session, now: datetime) -> None:
+    (ann,) = readers(session, now, "ann@example.org")
+    for _ in range(PER_DOMAIN):
+        turn(session, "example.org", now)
+    letter = ask_link_by_handle(session, ann.handle, now)
+    assert letter
+    assert letter.at == now
