@@ -269,12 +269,20 @@ async def send(
             # Its slot passed while nobody looked at the sources.
             await unless_stopped(stop, gather(app, progress=progress))
         await asyncio.to_thread(_let_go, app, issue, only, dead_links, progress)
+    elif issue.state == IssueState.APPROVED and only:
+        await asyncio.to_thread(_narrow, app, issue_id, only)
     if issue.state != IssueState.SENDING:
         await unless_stopped(stop, _have_pictures(app, issue_id, progress))
         await asyncio.to_thread(release, app, issue_id, only=only, stop=stop, progress=progress)
     delivered = await deliver(app, issue_id=issue_id, stop=stop, progress=progress)
     after = await asyncio.to_thread(composing.current, app.engine, app.config, app.links, issue_id)
     return Published(after, None, delivered)
+
+
+def _narrow(app: App, issue_id: int, only: str) -> None:
+    # This may be cut off before it freezes, or the timetable be quicker.
+    with db.writing(app.engine) as session:
+        issues.narrow(session, issue_id, only)
 
 
 def _let_go(app: App, issue: Issue, only: str, dead_links: bool, progress: Watcher) -> None:
@@ -298,9 +306,9 @@ def _let_go(app: App, issue: Issue, only: str, dead_links: bool, progress: Watch
         readying.refuse_dead_links(app, issue_id, "send", progress=progress)
     with db.writing(app.engine) as session:
         issues.move(session, issue_id, IssueState.DRAFT, now)
-        approved = issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
-        approved.segments = [only] if only else []
-        session.add(approved)
+        issues.approve(session, issue_id, composed.issue.content_hash, "staff", now)
+        if only:
+            issues.narrow(session, issue_id, only)
 
 
 def _composed_anew(app: App, issue: Issue) -> Composed:

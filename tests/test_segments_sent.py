@@ -262,13 +262,15 @@ def test_a_segment_of_unknown_editions_and_lists_stops_the_start(app: App) -> No
         assert session.get_one(Edition, "weekly").settings["segment"] == "tag = vip"  # what is refused is not kept
 
 
-def test_a_held_issue_let_go_for_some_goes_to_nobody_else_whoever_ends_it(
-    app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("held", [True, False], ids=["held", "approved"])
+def test_an_issue_let_go_for_some_goes_to_nobody_else_whoever_ends_it(
+    app: App, box: Mailbox, monkeypatch: pytest.MonkeyPatch, *, held: bool
 ) -> None:
     ask(app, "")
     issue_id = approved(app)
-    with db.writing(app.engine) as session:
-        issues.move(session, issue_id, IssueState.HELD, app.clock(), "late")
+    if held:
+        with db.writing(app.engine) as session:
+            issues.move(session, issue_id, IssueState.HELD, app.clock(), "late")
 
     def die(*_: object, **__: object) -> None:
         raise Stopped("killed")

@@ -110,6 +110,13 @@ def cancel(session: Session, issue_id: int, now: datetime, reason: str = "") -> 
     return issue
 
 
+def narrow(session: Session, issue_id: int, only: str) -> None:
+    """Let an approved issue be for those alone whom the filter `only` means, whoever releases it; others stay as they
+    are."""
+    approved = update(Issue).where(col(Issue.id) == issue_id, col(Issue.state) == IssueState.APPROVED)
+    session.exec(approved.values(segments=[only]))
+
+
 def pause(session: Session, issue_id: int, paused: bool) -> Issue:
     """The issue, paused or going on again: nothing of a paused issue is begun. NothingToDo if it is so already."""
     issue = issue_of(session, issue_id)
